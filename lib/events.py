@@ -117,7 +117,9 @@ class RunEnded(RunEvent):
 
     status: RunStatus
     error: str | None = None  # plain reason
+    error_type: str | None = None  # Agno's own word for it, e.g. "model_authentication_error"
     tokens: Tokens = Tokens()
+    content: str | None = None  # the whole answer, for a run that streamed no text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

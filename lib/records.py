@@ -141,6 +141,7 @@ class TextSegment:
     """Words of the run's own model, as one stretch between two tool calls."""
 
     text: str
+    message_id: str | None = field(default=None, compare=False)  # known once the run is stored
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -175,6 +176,7 @@ class RunRecord:
     component_name: str
     status: RunStatus
     question: str
+    question_message_id: str | None = field(default=None, compare=False)  # known once the run is stored
     segments: tuple[Segment, ...] = ()
     parent_run_id: str | None = None
     member_runs: tuple[RunRecord, ...] = ()  # all of them, also those no delegation could be matched to
