@@ -1,0 +1,5 @@
+"""Agno's stored rows -> records: any session that Agno 2.x and 3.x wrote, without loss, and without ever raising."""
+
+from lib.storage.reading.runs import to_run_record, to_run_records, to_run_records_of_blob
+
+__all__ = ["to_run_record", "to_run_records", "to_run_records_of_blob"]

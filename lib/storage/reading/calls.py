@@ -1,0 +1,70 @@
+"""Stored tool calls -> records, and which of them are delegations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lib.records import ToolCallRecord
+from lib.storage.reading.loose import is_exact, parse_json, to_mapping, to_optional_text, to_text, to_time
+
+DELEGATION_TOOLS = frozenset(
+    {
+        "delegate_task_to_member",
+        "adelegate_task_to_member",
+        "transfer_task_to_member",
+        "forward_task_to_member",
+        "execute_task",
+        "aexecute_task",
+    }
+)
+"""Names of the tools by which leaders of Agno 2.x and 3.x give one member a task."""
+
+BROADCAST_TOOLS = frozenset({"delegate_task_to_members", "adelegate_task_to_members", "execute_tasks_parallel"})
+"""Names of the tools by which a leader gives several members a task at once."""
+
+
+def is_delegation(call: ToolCallRecord) -> bool:
+    """Whether a call hands a task to one member."""
+    return call.tool_name in DELEGATION_TOOLS and bool(call.arguments.get("member_id"))
+
+
+def to_tool_call(stored: Any) -> ToolCallRecord:
+    """Return a tool call from Agno's stored `ToolExecution`."""
+    tool = to_mapping(stored)
+    metrics = to_mapping(tool.get("metrics"))
+    # The metrics of a delegation stop when its generator is created (agno-facts 1.5): not a time to show.
+    timed = to_text(tool.get("tool_name")) not in DELEGATION_TOOLS | BROADCAST_TOOLS
+    return ToolCallRecord(
+        tool_call_id=to_text(tool.get("tool_call_id")),
+        tool_name=to_text(tool.get("tool_name")),
+        arguments=to_arguments(tool.get("tool_args")),
+        result=None if tool.get("result") is None else to_text(tool.get("result")),
+        failed=tool.get("tool_call_error") is True,
+        started_at=to_time(metrics.get("start_time")) if timed and is_exact(metrics.get("start_time")) else None,
+        ended_at=to_time(metrics.get("end_time")) if timed and is_exact(metrics.get("end_time")) else None,
+    )
+
+
+def to_arguments(stored: Any) -> Mapping[str, Any]:
+    """Return the arguments of a call; text that is no JSON object is kept under one name."""
+    value, _ = parse_json(stored)
+    if isinstance(value, Mapping):
+        return value
+    return {} if value is None else {"arguments": value if isinstance(stored, str) is False else stored}
+
+
+def member_of(call: ToolCallRecord) -> str:
+    """Return the id of the member a delegation names."""
+    return to_text(call.arguments.get("member_id"))
+
+
+def task_of(call: ToolCallRecord) -> str:
+    """Return the task a delegation gives, as the leader worded it."""
+    arguments = call.arguments
+    return to_text(arguments.get("task") or arguments.get("task_description") or arguments.get("task_id"))
+
+
+def expected_output_of(call: ToolCallRecord) -> str | None:
+    """Return the expected output that older leaders add to a task."""
+    return to_optional_text(call.arguments.get("expected_output"))

@@ -1,0 +1,107 @@
+"""One stored run before it is a record: its columns, its JSON, and what was wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from lib.records import RunStatus, SessionKind
+from lib.storage.reading.loose import parse_json, to_int, to_list, to_mapping, to_optional_text, to_text
+
+_STATUS = {
+    "COMPLETED": RunStatus.COMPLETED,
+    "CANCELLED": RunStatus.STOPPED,
+    "ERROR": RunStatus.FAILED,
+    "PAUSED": RunStatus.PAUSED,
+    "REGENERATED": RunStatus.REGENERATED,
+    "RUNNING": RunStatus.RUNNING,
+    "PENDING": RunStatus.WAITING,
+}
+
+
+@dataclass(slots=True)
+class StoredRun:
+    """A row of `agno_runs`, a run of the older blob, or a run that is kept inside another one."""
+
+    row: Mapping[str, Any]
+    data: Mapping[str, Any]
+    notes: list[str] = field(default_factory=list)
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> StoredRun:
+        """Read a row of `agno_runs`; `run_data` may be text, bytes or parsed, and may be damaged."""
+        data, note = parse_json(row.get("run_data"))
+        stored = cls(row=row, data=data if isinstance(data, Mapping) else {})
+        if note:
+            stored.notes.append(note)
+        elif not isinstance(data, Mapping):
+            stored.notes.append("The row holds no run that can be read; see the raw row.")
+        for name in ("run_id", "session_id", "user_id", "status", "parent_run_id"):
+            column, kept = row.get(name), stored.data.get(name)
+            if column is not None and kept is not None and str(column) != str(kept):
+                stored.notes.append(f"The row says {name} {column!r}, the run in it {kept!r}; the row is followed.")
+        return stored
+
+    @classmethod
+    def from_data(cls, data: Mapping[str, Any]) -> StoredRun:
+        """Read a run that has no row of its own: an older session's blob, or a member response."""
+        return cls(row={}, data=data)
+
+    def get(self, name: str) -> Any:
+        """Return a column, else the same name in the JSON."""
+        value = self.row.get(name)
+        return self.data.get(name) if value is None else value
+
+    @property
+    def run_id(self) -> str:
+        return to_text(self.get("run_id"))
+
+    @property
+    def parent_run_id(self) -> str | None:
+        return to_optional_text(self.get("parent_run_id"))
+
+    @property
+    def kind(self) -> SessionKind:
+        """Whose run it is; by `run_type`, else by the id that is set."""
+        run_type = to_text(self.row.get("run_type"))
+        if run_type in ("team", "agent", "workflow"):
+            return SessionKind(run_type)
+        if self.get("workflow_id"):
+            return SessionKind.WORKFLOW
+        return SessionKind.TEAM if self.get("team_id") and not self.get("agent_id") else SessionKind.AGENT
+
+    @property
+    def component_id(self) -> str:
+        return to_text(self.get(f"{self.kind}_id") or self.get("agent_id") or self.get("team_id"))
+
+    @property
+    def component_name(self) -> str:
+        return to_text(self.get(f"{self.kind}_name")) or self.component_id
+
+    @property
+    def run_index(self) -> int | None:
+        return to_int(self.row.get("run_index"))
+
+    @property
+    def status(self) -> RunStatus:
+        """Agno's status in our words; UNKNOWN for one this version does not know."""
+        return _STATUS.get(to_text(self.get("status")).upper().removeprefix("RUNSTATUS."), RunStatus.UNKNOWN)
+
+    @property
+    def events(self) -> list[Any]:
+        return to_list(self.data.get("events"))
+
+    @property
+    def roundtable(self) -> Mapping[str, Any]:
+        """What our own engine wrote beside the run."""
+        return to_mapping(to_mapping(self.data.get("metadata")).get("roundtable"))
+
+    def embedded(self) -> list[StoredRun]:
+        """Return the runs kept inside this one: member responses, a workflow's executors, completed events."""
+        kept = [*to_list(self.data.get("member_responses")), *to_list(self.data.get("step_executor_runs"))]
+        for event in self.events:
+            if isinstance(event, Mapping):
+                kept += to_list(event.get("member_responses"))
+        runs = [StoredRun.from_data(item) for item in kept if isinstance(item, Mapping)]
+        return [run for run in runs if run.run_id]
