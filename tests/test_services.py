@@ -1,0 +1,45 @@
+"""The servers that tests run against do what their tests rely on."""
+
+from __future__ import annotations
+
+import mysql.connector
+import pytest
+
+from tests.services.mariadb import COLLATION, MariaDBServer
+
+
+def test_each_test_has_a_database_of_its_own_that_compares_names_exactly(mariadb: MariaDBServer) -> None:
+    name = mariadb.create_database()
+    rows = mariadb.execute(
+        f"SELECT default_collation_name FROM information_schema.schemata WHERE schema_name = '{name}'"
+    )
+    assert rows == [(COLLATION,)]
+    mariadb.execute("CREATE TABLE users (name VARCHAR(128) PRIMARY KEY)", database=name)
+    mariadb.execute("INSERT INTO users VALUES ('bob'), ('Bob'), ('bob '), ('böb')", database=name)
+    assert mariadb.execute("SELECT name FROM users WHERE name = 'bob'", database=name) == [("bob",)]
+    mariadb.drop_database(name)
+
+
+def test_a_killed_server_comes_back_with_what_it_held(mariadb: MariaDBServer) -> None:
+    name = mariadb.create_database()
+    mariadb.execute("CREATE TABLE kept (word VARCHAR(10))", database=name)
+    mariadb.execute("INSERT INTO kept VALUES ('bird')", database=name)
+    mariadb.kill()
+    with pytest.raises(mysql.connector.Error):
+        mariadb.execute("SELECT 1")
+    mariadb.start()
+    assert mariadb.execute("SELECT word FROM kept", database=name) == [("bird",)]
+    mariadb.drop_database(name)
+
+
+def test_a_limited_account_reaches_its_database_only(mariadb: MariaDBServer) -> None:
+    name = mariadb.create_database()
+    url = mariadb.create_account(name, rights="SELECT, INSERT")
+    user = url.split("://")[1].split(":")[0]
+    grants = mariadb.execute(f"SHOW GRANTS FOR '{user}'@'%'")
+    assert f"GRANT SELECT, INSERT ON `{name}`.* TO `{user}`@`%`" in {row[0] for row in grants}
+    mariadb.drop_database(name)
+
+
+def test_the_fixture_gives_an_empty_database_of_each_kind(database_url: str) -> None:
+    assert database_url.startswith(("sqlite:///", "mysql+mysqlconnector://"))
