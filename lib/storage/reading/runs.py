@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from lib.records import RunRecord, RunStatus, SavedState, Tokens
 from lib.replay.projection import RunProjection
 from lib.storage.reading.links import link_delegations
-from lib.storage.reading.loose import is_exact, to_mapping, to_number, to_optional_text, to_text, to_time
+from lib.storage.reading.loose import to_mapping, to_number, to_optional_text, to_text, to_time
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
 from lib.storage.reading.segments import build_segments
 from lib.storage.reading.stored import StoredRun
@@ -47,7 +47,8 @@ def to_run_records(rows: Iterable[Mapping[str, Any]], *, live_run_ids: Live = fr
 
 def to_run_records_of_blob(runs: Iterable[Any], *, live_run_ids: Live = frozenset()) -> tuple[RunRecord, ...]:
     """Return the runs of an older session row, whose `runs` column holds them all as one JSON list."""
-    return _read_all([StoredRun.from_data(run) for run in runs if isinstance(run, Mapping)], live_run_ids)
+    readable = (run for run in runs if isinstance(run, Mapping))
+    return _read_all([StoredRun.from_data(run, place) for place, run in enumerate(readable)], live_run_ids)
 
 
 def _read_all(stored: Sequence[StoredRun], live_run_ids: Live) -> tuple[RunRecord, ...]:
@@ -168,14 +169,7 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
     """Return the run without its segments and members."""
     data = stored.data
     status, saved, notes = _status(stored, live)
-    started_at = told.started_at if told and told.started_at else None
-    exact_times = bool(started_at and started_at.microsecond) or is_exact(data.get("created_at"))
-    started_at = started_at or to_time(stored.get("created_at"))
-    duration_s = to_number(to_mapping(data.get("metrics")).get("duration"))
-    ended_at = told.ended_at if told else None
-    if started_at and duration_s is not None and (ended_at is None or (exact_times and not ended_at.microsecond)):
-        # Agno stamps the end of a run with a whole second, which can lie before an exact start.
-        ended_at = started_at + timedelta(seconds=min(max(duration_s, 0.0), 1e9))
+    started_at, ended_at, duration_s = _times(stored, told)
     tokens = to_tokens(data.get("metrics"))
     return RunRecord(
         run_id=stored.run_id,
@@ -193,7 +187,7 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
         started_at=started_at,
         ended_at=None if status.live else ended_at,
         duration_s=duration_s,
-        exact_times=exact_times,
+        exact_times=bool(started_at and started_at.microsecond),
         tokens=tokens if tokens != Tokens() else (told.tokens if told else tokens),
         model=to_model_name(data.get("model_provider"), data.get("model")) or (told.model if told else None),
         settings=to_mapping(stored.roundtable.get("settings")),
@@ -202,6 +196,32 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
         notes=(*stored.notes, *notes),
         raw={**stored.row, "run_data": data} if stored.row else data,
     )
+
+
+def _times(stored: StoredRun, told: RunRecord | None) -> tuple[datetime | None, datetime | None, float | None]:
+    """Return start, end and duration: from what our engine noted, else from the events, else from Agno's whole seconds."""
+    started_at = to_time(stored.roundtable.get("started_at"))
+    ended_at = to_time(stored.roundtable.get("ended_at"))
+    if started_at and ended_at:
+        return started_at, ended_at, max((ended_at - started_at).total_seconds(), 0.0)
+    started_at = (told.started_at if told and _is_known(told.started_at) else None) or to_time(stored.get("created_at"))
+    ended_at = told.ended_at if told and _is_known(told.ended_at) else None
+    duration_s = to_number(to_mapping(stored.data.get("metrics")).get("duration"))
+    if (
+        started_at
+        and duration_s is not None
+        and (ended_at is None or (started_at.microsecond and not ended_at.microsecond))
+    ):
+        # Agno stamps the end of a run with a whole second, which can lie before an exact start.
+        ended_at = started_at + timedelta(seconds=min(max(duration_s, 0.0), 1e9))
+        if not started_at.microsecond:
+            ended_at = ended_at.replace(microsecond=0)
+    return started_at, ended_at, duration_s
+
+
+def _is_known(at: datetime | None) -> bool:
+    """Whether an event carried a time; without one the translator says 1970."""
+    return at is not None and at.timestamp() > 0
 
 
 def _status(stored: StoredRun, live: Live) -> tuple[RunStatus, SavedState, list[str]]:

@@ -27,6 +27,7 @@ class StoredRun:
     row: Mapping[str, Any]
     data: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
+    place: int | None = None  # in the blob of an older session row, which has no run_index
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> StoredRun:
@@ -44,9 +45,9 @@ class StoredRun:
         return stored
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any]) -> StoredRun:
-        """Read a run that has no row of its own: an older session's blob, or a member response."""
-        return cls(row={}, data=data)
+    def from_data(cls, data: Mapping[str, Any], place: int | None = None) -> StoredRun:
+        """Read a run that has no row of its own: of an older session's blob, or a member response."""
+        return cls(row={}, data=data, place=place)
 
     def get(self, name: str) -> Any:
         """Return a column, else the same name in the JSON."""
@@ -55,10 +56,12 @@ class StoredRun:
 
     @property
     def run_id(self) -> str:
+        """The id of the run; no text where none was stored."""
         return to_text(self.get("run_id"))
 
     @property
     def parent_run_id(self) -> str | None:
+        """The run it stands under."""
         return to_optional_text(self.get("parent_run_id"))
 
     @property
@@ -73,15 +76,18 @@ class StoredRun:
 
     @property
     def component_id(self) -> str:
+        """The team, agent or workflow."""
         return to_text(self.get(f"{self.kind}_id") or self.get("agent_id") or self.get("team_id"))
 
     @property
     def component_name(self) -> str:
+        """Its name, else its id."""
         return to_text(self.get(f"{self.kind}_name")) or self.component_id
 
     @property
     def run_index(self) -> int | None:
-        return to_int(self.row.get("run_index"))
+        """The place in the session that Agno reads it back at."""
+        return to_int(self.row.get("run_index")) if self.place is None else self.place
 
     @property
     def status(self) -> RunStatus:
@@ -90,6 +96,7 @@ class StoredRun:
 
     @property
     def events(self) -> list[Any]:
+        """The stored events, unread."""
         return to_list(self.data.get("events"))
 
     @property

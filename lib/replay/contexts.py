@@ -1,0 +1,404 @@
+"""What each model request was really given, and the ledger of what it was not.
+
+Agno stores the messages of a run; with history messages stored too, request j of a run was given exactly what stands
+before its j-th own assistant message (agno-facts 2.9). Where the history messages were not stored they are put in by
+Agno's rules, and the request says "reconstructed". The rules live beside this package and are handed in as a function.
+
+An earlier message that was not given has a reason. If the rules that are handed in give exactly what was given, their
+reasons are taken; else they are read off what was given: from a run of which nothing was given, older than all that
+was, it lies outside the window; and so on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Protocol
+
+from lib.records import MessageRecord, RunRecord, RunStatus, Tokens
+from lib.replay.order import in_stored_order, is_before
+
+
+class Absence(StrEnum):
+    """Why a message of the session was not in a request."""
+
+    OUTSIDE_WINDOW = "outside_window"
+    MESSAGE_LIMIT = "message_limit"
+    RUN_CANCELLED = "run_cancelled"
+    RUN_ERROR = "run_error"
+    RUN_PAUSED = "run_paused"
+    RUN_REGENERATED = "run_regenerated"
+    MEMBER_MESSAGE = "member_message"
+    TOOL_CALL_FILTERED = "tool_call_filtered"
+    LATER = "later"
+    NOT_STORED = "not_stored"
+
+
+_ABSENCE_OF_RULE = {
+    **{str(absence): absence for absence in Absence},
+    "history_off": Absence.OUTSIDE_WINDOW,
+    "orphan_tool_result": Absence.MESSAGE_LIMIT,
+    "other_component": Absence.MEMBER_MESSAGE,
+    "run_interrupted": Absence.RUN_ERROR,
+    "run_live": Absence.LATER,
+}
+_ABSENCE_OF_STATUS = {
+    RunStatus.STOPPED: Absence.RUN_CANCELLED,
+    RunStatus.FAILED: Absence.RUN_ERROR,
+    RunStatus.INTERRUPTED: Absence.RUN_ERROR,
+    RunStatus.PAUSED: Absence.RUN_PAUSED,
+    RunStatus.REGENERATED: Absence.RUN_REGENERATED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenMessage:
+    """A message as a request held it."""
+
+    message: MessageRecord
+    origin_run_id: str | None  # the run in which it was first said; None where that run is not stored any more
+    new: bool  # not in the previous request of the same run
+    share: float  # of all characters of the request, 0 to 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AbsentMessage:
+    """A message of the session that a request did not hold."""
+
+    message: MessageRecord
+    run_id: str
+    reason: Absence
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelRequest:
+    """One request to a model: all it was given, what came back, and what was not there."""
+
+    run: RunRecord = field(repr=False)
+    number: int  # from 1 within the run
+    reconstructed: bool
+    messages: tuple[GivenMessage, ...]
+    answer: MessageRecord | None
+    absent: tuple[AbsentMessage, ...] = ()
+    left_message_ids: tuple[str, ...] = ()  # in the previous request of the run, but not in this one
+
+    @property
+    def tokens(self) -> Tokens:
+        """What the model reported for this request."""
+        return self.answer.tokens if self.answer else Tokens()
+
+    @property
+    def source(self) -> str:
+        """`stored`, or `reconstructed` where the history messages were not stored."""
+        return "reconstructed" if self.reconstructed else "stored"
+
+    @property
+    def system_prompt(self) -> str:
+        """The system message of the request."""
+        return "\n".join(given.message.content for given in self.messages if given.message.role == "system")
+
+
+class PredictedAbsence(Protocol):
+    """What history rules say about a message that is not given."""
+
+    @property
+    def message(self) -> MessageRecord:
+        """The message that is not given."""
+
+    @property
+    def run_id(self) -> str:
+        """The run that said it."""
+
+    @property
+    def reason(self) -> str:
+        """Why it is not given."""
+
+
+class Prediction(Protocol):
+    """What history rules say a run is given."""
+
+    @property
+    def messages(self) -> Sequence[MessageRecord]:
+        """What is given of earlier runs, oldest first."""
+
+    @property
+    def absent(self) -> Sequence[PredictedAbsence]:
+        """What is not."""
+
+
+HistoryRule = Callable[[Sequence[RunRecord], RunRecord], Prediction]
+"""Takes the session's earlier runs in stored order and the run that was asked; gives its predicted history."""
+
+
+def list_requests(
+    run: RunRecord,
+    session_runs: Sequence[RunRecord],
+    *,
+    rule: HistoryRule | None = None,
+    model_starts: Mapping[str, int] | None = None,
+) -> tuple[ModelRequest, ...]:
+    """Return the requests of a run and of every run under it, each run's own in order, leader first.
+
+    `session_runs` are the top-level runs of the session; `rule` predicts history where it was not stored and explains
+    what is absent; `model_starts` counts the requests of a run by its events, where they were stored.
+    """
+    history = _SessionHistory(session_runs)
+    requests: list[ModelRequest] = []
+    for part in run.walk():
+        started = None if model_starts is None else model_starts.get(part.run_id)
+        requests.extend(_requests_of(part, history, rule, started))
+    return tuple(requests)
+
+
+@dataclass(slots=True)
+class _SessionHistory:
+    """The messages of a session, and which run said them."""
+
+    runs: Sequence[RunRecord]
+    origins: dict[str, str] = field(default_factory=dict)
+    stores_history: bool = False
+
+    def __post_init__(self) -> None:
+        self.runs = in_stored_order(self.runs)
+        for top in self.runs:
+            for run in top.walk():
+                for message in run.messages:
+                    self.stores_history = self.stores_history or message.from_history
+                    if not message.from_history:
+                        self.origins.setdefault(message.message_id, run.run_id)
+
+    def earlier(self, run: RunRecord) -> list[RunRecord]:
+        """Return the runs that were stored when `run` began and that its history is taken from."""
+        if run.parent_run_id is None:
+            return [other for other in self.runs if other.run_id != run.run_id and is_before(other, run)]
+        own = [other for top in self.runs for other in top.walk() if other.component_id == run.component_id]
+        return [other for other in own if other.run_id != run.run_id and is_before(other, run)]
+
+
+def _requests_of(
+    run: RunRecord, history: _SessionHistory, rule: HistoryRule | None, started: int | None
+) -> list[ModelRequest]:
+    earlier = history.earlier(run)
+    prediction = rule(earlier, run) if rule else None
+    messages, reconstructed = _with_history(run, history, earlier, prediction)
+    requests: list[ModelRequest] = []
+    before: tuple[str, ...] = ()
+    absent: tuple[AbsentMessage, ...] | None = None
+    for prompt, answer in _split(messages, run, history, started):
+        ids = tuple(message.message_id for message in prompt)
+        if absent is None:
+            absent = _ledger(run, ids, history, earlier, prediction)
+        requests.append(
+            ModelRequest(
+                run=run,
+                number=len(requests) + 1,
+                reconstructed=reconstructed,
+                messages=_given(prompt, run, history, before),
+                answer=answer,
+                absent=absent,
+                left_message_ids=tuple(known for known in before if known not in set(ids)),
+            )
+        )
+        before = ids
+    return requests
+
+
+def _with_history(
+    run: RunRecord, history: _SessionHistory, earlier: Sequence[RunRecord], prediction: Prediction | None
+) -> tuple[tuple[MessageRecord, ...], bool]:
+    """Return the messages with their history, and whether it had to be put in."""
+    stored = any(message.from_history for message in run.messages)
+    if stored or history.stores_history or not earlier or not run.messages or run.settings or run.parent_run_id:
+        # Members are given no history unless they ask for it; nothing stored says that one did.
+        return run.messages, False
+    if prediction is None or not prediction.messages:
+        return run.messages, True
+    place = next((i for i, message in enumerate(run.messages) if message.role != "system"), len(run.messages))
+    return (*run.messages[:place], *prediction.messages, *run.messages[place:]), True
+
+
+def _split(
+    messages: Sequence[MessageRecord], run: RunRecord, history: _SessionHistory, started: int | None
+) -> Iterable[tuple[Sequence[MessageRecord], MessageRecord | None]]:
+    """Yield each request's messages and the answer to it."""
+    found = 0
+    for place, message in enumerate(messages):
+        answered_here = history.origins.get(message.message_id, run.run_id) == run.run_id
+        if message.role == "assistant" and not message.from_history and answered_here:
+            found += 1
+            yield messages[:place], message
+    # A request that failed, or was stopped before the first word, has no answer in the messages.
+    unanswered = bool(messages) and messages[-1].role in ("user", "tool")
+    asked = run.status is RunStatus.FAILED if started is None else started > found
+    if unanswered and asked:
+        yield messages, None
+
+
+def _given(
+    prompt: Sequence[MessageRecord], run: RunRecord, history: _SessionHistory, before: Sequence[str]
+) -> tuple[GivenMessage, ...]:
+    total = sum(map(count_characters, prompt)) or 1
+    known = set(before)
+    return tuple(
+        GivenMessage(
+            message=message,
+            origin_run_id=history.origins.get(message.message_id, None if message.from_history else run.run_id),
+            new=message.message_id not in known,
+            share=count_characters(message) / total,
+        )
+        for message in prompt
+    )
+
+
+def count_characters(message: MessageRecord) -> int:
+    """Return how long a message is, its tool requests included."""
+    requests = sum(len(request.tool_name) + len(request.arguments) for request in message.tool_requests)
+    return len(message.content) + requests
+
+
+# -- the ledger of what was not there ----------------------------------------------------------------------------------
+
+
+def _ledger(
+    run: RunRecord,
+    given_ids: Sequence[str],
+    history: _SessionHistory,
+    earlier: Sequence[RunRecord],
+    prediction: Prediction | None,
+) -> tuple[AbsentMessage, ...]:
+    given = set(given_ids)
+    reasons = _reasons_of_rule(prediction, given, run)
+    absent: list[AbsentMessage] = []
+    if run.parent_run_id is not None:  # a member: its own earlier messages
+        for other in earlier:
+            absent += _absent_of(other, given, _reason_outside(other, run, earlier, given), reasons)
+        return tuple(absent)
+    earlier_ids = {other.run_id for other in earlier}
+    for other in history.runs:
+        reason: Absence | Callable[[MessageRecord], Absence] | None
+        if other.run_id == run.run_id:
+            reason = None
+        elif other.run_id not in earlier_ids:
+            reason = Absence.LATER
+        else:
+            reason = _reason_outside(other, run, earlier, given)
+        if reason is not None:
+            absent += _absent_of(other, given, reason, reasons if reason is not Absence.LATER else {})
+        under = Absence.LATER if reason is Absence.LATER else Absence.MEMBER_MESSAGE
+        for member_run in list(other.walk())[1:]:
+            absent += _absent_of(member_run, given, under, {})
+    return tuple(absent)
+
+
+def _reasons_of_rule(prediction: Prediction | None, given: set[str], run: RunRecord) -> dict[str, Absence]:
+    """Return the reasons of the rules, if they give exactly what was given."""
+    if prediction is None:
+        return {}
+    own = {message.message_id for message in run.messages if not message.from_history}
+    if {message.message_id for message in prediction.messages} != given - own:
+        return {}
+    return {
+        absence.message.message_id: _ABSENCE_OF_RULE[absence.reason]
+        for absence in prediction.absent
+        if absence.reason in _ABSENCE_OF_RULE and not absence.message.from_history
+    }
+
+
+def _absent_of(
+    other: RunRecord,
+    given: set[str],
+    reason: Absence | Callable[[MessageRecord], Absence],
+    ruled: Mapping[str, Absence],
+) -> list[AbsentMessage]:
+    """Return the absent messages of a run; of one whose messages were not stored, its question."""
+    own = [
+        message
+        for message in other.messages
+        if not message.from_history and message.role not in ("system", "developer")
+    ]
+    if not own and other.question:
+        asked = MessageRecord(
+            message_id=f"{other.run_id}:question", role="user", content=other.question, run_id=other.run_id
+        )
+        return [AbsentMessage(message=asked, run_id=other.run_id, reason=_unstored(reason, asked))]
+    return [
+        AbsentMessage(
+            message=message,
+            run_id=other.run_id,
+            reason=ruled.get(message.message_id) or (reason(message) if callable(reason) else reason),
+        )
+        for message in own
+        if message.message_id not in given
+    ]
+
+
+def _unstored(reason: Absence | Callable[[MessageRecord], Absence], asked: MessageRecord) -> Absence:
+    reason = reason(asked) if callable(reason) else reason
+    return Absence.NOT_STORED if reason in (Absence.OUTSIDE_WINDOW, Absence.MESSAGE_LIMIT) else reason
+
+
+def _reason_outside(
+    other: RunRecord, run: RunRecord, earlier: Sequence[RunRecord], given: set[str]
+) -> Absence | Callable[[MessageRecord], Absence]:
+    """Return why an earlier run's messages are absent, read off what was given."""
+    skipped = status_when(other, run, earlier)
+    if skipped is not None:
+        return skipped
+    eligible = [item for item in earlier if status_when(item, run, earlier) is None]
+    order = [message for item in eligible for message in item.messages if not message.from_history]
+    places = {message.message_id: place for place, message in enumerate(order)}
+    first_given = min((place for message_id, place in places.items() if message_id in given), default=None)
+    if first_given is None:
+        return Absence.OUTSIDE_WINDOW
+    cut_inside = _cut_inside(order, first_given)
+
+    def reason_for(message: MessageRecord) -> Absence:
+        if places[message.message_id] > first_given:
+            return Absence.TOOL_CALL_FILTERED
+        return Absence.MESSAGE_LIMIT if cut_inside else Absence.OUTSIDE_WINDOW
+
+    return reason_for
+
+
+def _cut_inside(order: Sequence[MessageRecord], first_given: int) -> bool:
+    """Whether what was given begins within a run: only a message limit cuts a run in two."""
+    before = [m for m in order[:first_given] if m.run_id == order[first_given].run_id and m.role != "system"]
+    return any(message.role == "user" for message in before)
+
+
+def status_when(other: RunRecord, run: RunRecord, session_runs: Iterable[RunRecord]) -> Absence | None:
+    """Return why the whole of `other` was left out when `run` was asked; None where it counted.
+
+    A run that was regenerated after `run` still counted then.
+    """
+    reason = _ABSENCE_OF_STATUS.get(other.status)
+    if reason is Absence.RUN_REGENERATED:
+        successors = [item for item in session_runs if replaced_by(item) == other.run_id]
+        if not successors and any(m.from_history and m.message_id in _own_ids(other) for m in run.messages):
+            return None
+    return reason
+
+
+def replaced_by(run: RunRecord) -> str | None:
+    """Return the id of the run that `run` is a new answer to."""
+    data: Any = run.raw.get("run_data", run.raw)
+    for name in ("regenerated_from", "forked_from_run_id"):
+        if isinstance(data, Mapping) and isinstance(data.get(name), str):
+            return str(data[name])
+    return None
+
+
+def _own_ids(run: RunRecord) -> set[str]:
+    return {message.message_id for message in run.messages if not message.from_history}
+
+
+def as_it_was(runs: Sequence[RunRecord], run: RunRecord) -> list[RunRecord]:
+    """Return the runs as they stood when `run` was asked: one that was regenerated only later was still complete."""
+    replaced = {replaced_by(other): other for other in runs}
+    return [
+        replace(other, status=RunStatus.COMPLETED)
+        if other.status is RunStatus.REGENERATED and (new := replaced.get(other.run_id)) and not is_before(new, run)
+        else other
+        for other in runs
+    ]

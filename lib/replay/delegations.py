@@ -1,0 +1,210 @@
+"""Who was asked what: a table of delegations, a sequence diagram, and what each hand-over left out."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from lib.records import (
+    DelegationSegment,
+    MessageRecord,
+    RunRecord,
+    RunStatus,
+    Segment,
+    TextSegment,
+    Tokens,
+    ToolSegment,
+)
+from lib.replay.contexts import ModelRequest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delegation:
+    """One task given to a member, and what came of it."""
+
+    run_id: str  # the leader's run
+    leader_id: str
+    tool_call_id: str
+    member_id: str
+    member_name: str
+    task: str
+    times_asked: int  # how often this member was asked in the run
+    repeated: bool  # the same task was given to the same member before, in this run
+    member_run: RunRecord | None
+    result: str | None
+    failed: bool
+    duration_s: float | None
+    tokens: Tokens
+    result_used: bool | None  # None: nothing to compare, or the leader did not answer
+
+
+def list_delegations(run: RunRecord) -> tuple[Delegation, ...]:
+    """Return the delegations of a run and of the teams under it, in order."""
+    return tuple(found for part in run.walk() for found in _delegations_of(part))
+
+
+def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
+    parts = [part for part in run.segments if isinstance(part, DelegationSegment)]
+    asked = Counter(part.member_id for part in parts)
+    given: set[tuple[str, str]] = set()
+    for part in parts:
+        task = (part.member_id, _plain(part.task))
+        member_run = part.run
+        duration_s = member_run.duration_s if member_run and member_run.duration_s is not None else part.call.duration_s
+        yield Delegation(
+            run_id=run.run_id,
+            leader_id=run.component_id,
+            tool_call_id=part.call.tool_call_id,
+            member_id=part.member_id,
+            member_name=member_run.component_name if member_run else part.member_id,
+            task=part.task,
+            times_asked=asked[part.member_id],
+            repeated=task in given,
+            member_run=member_run,
+            result=part.call.result,
+            failed=part.call.failed or (member_run is not None and member_run.status is RunStatus.FAILED),
+            duration_s=duration_s,
+            tokens=member_run.total_tokens if member_run else Tokens(),
+            result_used=is_result_used(run, part),
+        )
+        given.add(task)
+
+
+def is_result_used(run: RunRecord, part: DelegationSegment) -> bool | None:
+    """Whether the leader's later words hold anything that the member's result says and the task did not.
+
+    Compared are numbers and the longer words. A result without either, and a leader that went on with no words, cannot be judged.
+    """
+    place = run.segments.index(part)
+    later = run.segments[place + 1 :]
+    said = " ".join(_words_of(segment) for segment in later)
+    asked_before = f"{run.question} {part.task}"
+    facts = _facts(part.call.result or "") - _facts(asked_before)
+    spoken = any(isinstance(segment, TextSegment) for segment in later)
+    if not facts or not spoken or run.status is not RunStatus.COMPLETED:
+        return None
+    return bool(facts & _facts(said))
+
+
+def _words_of(segment: Segment) -> str:
+    if isinstance(segment, TextSegment):
+        return segment.text
+    return " ".join(map(str, segment.call.arguments.values()))
+
+
+def _facts(text: str) -> set[str]:
+    return {word for word in re.findall(r"\w+(?:[.,]\d+)*", text.casefold()) if len(word) > 3 or word[0].isdigit()}
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.casefold().split())
+
+
+# -- the sequence diagram ----------------------------------------------------------------------------------------------
+
+
+def write_sequence_diagram(run: RunRecord) -> str:
+    """Return the run as a Mermaid sequence diagram; every text in it is made harmless first."""
+    names: dict[str, str] = {}
+    lines: list[str] = []
+    _write_run(run, "user", names, lines)
+    actors = ['    actor user as "User"'.replace('"', "")]
+    actors += [f"    participant {alias} as {escape_mermaid(name)}" for name, alias in names.items()]
+    return "\n".join(["sequenceDiagram", *actors, *lines])
+
+
+def _alias(name: str, names: dict[str, str]) -> str:
+    return names.setdefault(name or "?", f"p{len(names)}")
+
+
+def _write_run(run: RunRecord, caller: str, names: dict[str, str], lines: list[str]) -> None:
+    own = _alias(run.component_name or run.component_id, names)
+    lines.append(f"    {caller}->>+{own}: {escape_mermaid(run.question)}")
+    for part in run.segments:
+        match part:
+            case TextSegment():
+                continue
+            case ToolSegment(call=call):
+                tool = _alias(call.tool_name, names)
+                lines.append(f"    {own}->>{tool}: {escape_mermaid(_brief(call.arguments))}")
+                lines.append(f"    {tool}-{'x' if call.failed else '->>'}{own}: {escape_mermaid(call.result or '')}")
+            case DelegationSegment(run=None):
+                member = _alias(part.member_id, names)
+                lines.append(f"    {own}->>{member}: {escape_mermaid(part.task)}")
+                lines.append(f"    {member}-->>{own}: {escape_mermaid(part.call.result or '(nothing stored)')}")
+            case DelegationSegment(run=RunRecord() as member_run):
+                _write_run(member_run, own, names, lines)
+    arrow = "--x" if run.status is RunStatus.FAILED else "-->>"
+    lines.append(f"    {own}{arrow}-{caller}: {escape_mermaid(run.error or run.answer)}")
+
+
+def _brief(arguments: object) -> str:
+    return ", ".join(f"{name}={value}" for name, value in dict(arguments).items())  # type: ignore[call-overload]
+
+
+def escape_mermaid(text: str, *, limit: int = 80) -> str:
+    """Return text that Mermaid draws as it is: one line, cut, every sign that means something to it or to HTML as a code."""
+    line = " ".join(text.split())
+    if len(line) > limit:
+        line = line[: limit - 1] + "…"
+    safe = "".join(sign if sign.isalnum() or sign in " .,!?()'/+=_…-" else f"#{ord(sign)};" for sign in line)
+    # "end" closes a block in Mermaid's grammar wherever it stands alone.
+    return re.sub(r"\b(end)\b", "#101;nd", safe, flags=re.IGNORECASE) or " "
+
+
+# -- the hand-over -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """What the leader knew when it delegated, what the member was told, and what it lacked."""
+
+    delegation: DelegationSegment
+    leader_run_id: str
+    leader_knew: tuple[MessageRecord, ...]
+    member_was_told: tuple[MessageRecord, ...]
+    member_lacked: tuple[MessageRecord, ...]  # of what the leader knew, its system prompt aside
+
+
+def list_hand_overs(run: RunRecord, requests: Sequence[ModelRequest]) -> tuple[HandOver, ...]:
+    """Return every hand-over of a run and the teams under it, from the requests that `list_requests` gives."""
+    found: list[HandOver] = []
+    first_of: dict[str, ModelRequest] = {}
+    for request in requests:
+        first_of.setdefault(request.run.run_id, request)
+    for part in run.walk():
+        own = [request for request in requests if request.run.run_id == part.run_id]
+        for segment in part.segments:
+            if isinstance(segment, DelegationSegment):
+                knew = _knew(own, segment.call.tool_call_id)
+                first = first_of.get(segment.run.run_id) if segment.run else None
+                told = tuple(given.message for given in first.messages) if first else ()
+                found.append(_hand_over(part, segment, knew, told))
+    return tuple(found)
+
+
+def _knew(requests: Sequence[ModelRequest], tool_call_id: str) -> tuple[MessageRecord, ...]:
+    for request in requests:
+        if request.answer and any(asked.tool_call_id == tool_call_id for asked in request.answer.tool_requests):
+            return tuple(given.message for given in request.messages)
+    return ()
+
+
+def _hand_over(
+    run: RunRecord, segment: DelegationSegment, knew: tuple[MessageRecord, ...], told: tuple[MessageRecord, ...]
+) -> HandOver:
+    heard = "\n".join(_plain(message.content) for message in told) or _plain(segment.task)
+    lacked = tuple(
+        message
+        for message in knew
+        if message.role != "system" and message.content.strip() and _plain(message.content) not in heard
+    )
+    return HandOver(
+        delegation=segment,
+        leader_run_id=run.run_id,
+        leader_knew=knew,
+        member_was_told=told,
+        member_lacked=lacked,
+    )
