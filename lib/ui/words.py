@@ -1,0 +1,91 @@
+"""Numbers and states in words, the same on every page."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from lib.records import DelegationSegment, RunRecord, RunStatus, TextSegment, ToolCallRecord, ToolSegment
+
+
+def seconds_in_words(seconds: float | None) -> str:
+    """Return "1.3 s", "42 s" or "2 min 05 s"; an empty text where no time is known."""
+    if seconds is None:
+        return ""
+    seconds = max(seconds, 0.0)
+    if seconds < 9.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s"
+
+
+def count_in_words(count: int, noun: str) -> str:
+    """Return "1 run", "17 runs" or "8.1k tokens"."""
+    shown = str(count) if count < 1000 else f"{count / 1000:.1f}k".replace(".0k", "k")
+    return f"{shown} {noun}" if count == 1 else f"{shown} {noun}s"
+
+
+def elapsed_s(start: datetime | None, end: datetime | None = None) -> float | None:
+    """Return the seconds from `start` to `end`, or to now while there is no end."""
+    if start is None:
+        return None
+    return ((end or datetime.now(UTC)) - start).total_seconds()
+
+
+def run_time_in_words(run: RunRecord) -> str:
+    """Return how long the run took; whole-second times are marked as such."""
+    if run.duration_s is None:
+        return ""
+    return seconds_in_words(run.duration_s) if run.exact_times else f"about {round(run.duration_s)} s"
+
+
+def end_in_words(run: RunRecord) -> str:
+    """Return how a run ended where that is not an answer, with what it means; an empty text for a completed run."""
+    match run.status:
+        case RunStatus.WAITING:
+            return "Waiting for the question before it."
+        case RunStatus.STOPPED:
+            return "Stopped by you. This question is not part of what the team remembers."
+        case RunStatus.FAILED:
+            reason = (run.error or "no reason was recorded").strip().rstrip(".")
+            return f"The model failed: {reason}."
+        case RunStatus.INTERRUPTED:
+            return "Interrupted: the app stopped while this was running."
+        case RunStatus.PAUSED:
+            return "Paused: the run waits for something this page cannot give."
+        case RunStatus.REGENERATED:
+            return "Replaced by a newer answer to the same question."
+        case RunStatus.UNKNOWN:
+            return "It was stored with a status this version does not know."
+        case RunStatus.RUNNING | RunStatus.COMPLETED:
+            return ""
+
+
+def signature_in_words(call: ToolCallRecord, limit: int = 120) -> str:
+    """Return the call as it would be written: `get_weather(city="Paris")`."""
+    arguments = ", ".join(f"{name}={_value_in_words(value)}" for name, value in call.arguments.items())
+    text = f"{call.tool_name}({arguments})"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def activity_in_words(run: RunRecord) -> str:
+    """Return what a live run is doing now: "Finance, get_price" or "thinking"."""
+    doing: list[str] = []
+    for segment in run.segments:
+        match segment:
+            case DelegationSegment(call=call, run=member_run) if call.ended_at is None:
+                name = member_run.component_name if member_run else segment.member_id
+                inner = activity_in_words(member_run) if member_run else ""
+                doing.append(f"{name}, {inner}" if inner and inner != "thinking" else name)
+            case ToolSegment(call=call) if call.ended_at is None:
+                doing.append(call.tool_name)
+            case _:
+                pass
+    if doing:
+        return " · ".join(doing)
+    return "writing" if run.segments and isinstance(run.segments[-1], TextSegment) else "thinking"
+
+
+def _value_in_words(value: object) -> str:
+    return f'"{value}"' if isinstance(value, str) else str(value)
