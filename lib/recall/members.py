@@ -28,6 +28,7 @@ from lib.recall.window import (
     cut_messages,
     gather_messages,
     keep_newest,
+    next_context,
     reason_to_skip,
 )
 from lib.records import RunRecord, RunStatus, SessionKind
@@ -106,3 +107,16 @@ def list_team_history(runs: Sequence[RunRecord], rules: TeamHistoryRules) -> tup
     if rules.num_team_history_runs is None:
         return tuple(completed)
     return tuple(completed[-rules.num_team_history_runs :]) if rules.num_team_history_runs > 0 else ()
+
+
+def predict_past(earlier: Sequence[RunRecord], run: RunRecord) -> PredictedContext:
+    """Return what `run` was given of the runs stored before it, by the settings it was stored with.
+
+    For runs whose history messages were not stored. Where no window was stored Agno's default counts; a member counts as
+    given none, since nothing stored says that it asked for some.
+    """
+    if run.parent_run_id is not None:
+        rules = HistoryRules(add_history=False)
+        return next_member_context(earlier, rules, member_id=run.component_id, kind=run.kind)
+    window = run.settings.get("window")
+    return next_context(earlier, HistoryRules.configured(num_history_runs=window if isinstance(window, int) else None))

@@ -20,9 +20,8 @@ Runs must be given in stored order, oldest first: run_index, then creation, then
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
 
 from lib.recall.reasons import Reason
 from lib.records import MessageRecord, RunRecord, RunStatus, SavedState
@@ -68,21 +67,6 @@ class HistoryRules:
         )
 
 
-class RunHead(Protocol):
-    """What must be known of a run to place it: a `RunRecord`, or its head without messages."""
-
-    @property
-    def run_id(self) -> str: ...
-    @property
-    def component_id(self) -> str: ...
-    @property
-    def parent_run_id(self) -> str | None: ...
-    @property
-    def status(self) -> RunStatus: ...
-    @property
-    def saved(self) -> SavedState: ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BareRun:
     """The head of a run, where no body was read."""
@@ -93,6 +77,10 @@ class BareRun:
     parent_run_id: str | None = None
     saved: SavedState = SavedState.STORED
     stored_status: str | None = None  # the word in the database, where it says more than `status`
+
+
+RunHead = RunRecord | BareRun
+"""What must be known of a run to place it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,8 +166,11 @@ def reason_to_skip(run: RunHead) -> Reason | None:
 def _stored_status(run: RunHead) -> str | None:
     if isinstance(run, BareRun):
         return run.stored_status
-    raw = getattr(run, "raw", None) or {}
-    status = raw.get("status")
+    raw = run.raw
+    # Agno goes by the run inside the row; the row's own column is for its queries.
+    run_data = raw.get("run_data")
+    inner = run_data.get("status") if isinstance(run_data, Mapping) else None
+    status = inner if inner is not None else raw.get("status")
     return status if isinstance(status, str) else None
 
 

@@ -135,13 +135,14 @@ def read_runs(db: SqliteDb, session_id: str) -> tuple[RunRecord, ...]:
 
 
 def build_tree(records: list[RunRecord]) -> tuple[RunRecord, ...]:
-    """Return top-level runs with their members under them; members of no known run are left out, as a page would."""
+    """Return top-level runs with their members under them; a member of no stored run stands at the top, as in the app."""
+    known = {record.run_id for record in records}
 
     def with_members(record: RunRecord) -> RunRecord:
         under = tuple(with_members(child) for child in records if child.parent_run_id == record.run_id)
         return replace(record, member_runs=under)
 
-    return tuple(with_members(record) for record in records if record.parent_run_id is None)
+    return tuple(with_members(record) for record in records if record.parent_run_id not in known)
 
 
 def to_record(data: Any, run_index: int | None = None) -> RunRecord:

@@ -222,9 +222,6 @@ def test_a_member_is_given_exactly_the_predicted_messages(
     member_messages: int | None,
     add_history: bool,
 ) -> None:
-    # A member run of no stored run is an orphan no tree shows; Agno itself would still count it.
-    known = {run.run_id for run in runs}
-    runs = [run for run in runs if run.parent_run_id is None or run.parent_run_id in known]
     session_id = write_session(db, runs)
     leader_model, model = RecordingModel(), RecordingModel()
     member = build_real_member(
@@ -314,7 +311,7 @@ def test_a_living_session_is_predicted_question_by_question(
 ) -> None:
     model, member_model = RecordingModel(), RecordingModel()
     members = [build_real_member(who, member_model, add_history_to_context=True) for who in ("weather", "finance")]
-    limits = {"num_history_runs": num_runs, "num_history_messages": num_messages}
+    limits: dict[str, Any] = {"num_history_runs": num_runs, "num_history_messages": num_messages}
     team = build_real_team(
         db,
         model,
@@ -331,7 +328,7 @@ def test_a_living_session_is_predicted_question_by_question(
         if question == "again":
             done = [run for run in stored if run.status.value == "completed"]
             if done:
-                team.continue_run(run_id=done[-1].run_id, session_id=session_id, user_id=USER, regenerate=True)
+                team.continue_run(run_id=done[-1].run_id, session_id=session_id, user_id=USER, regenerate=True)  # type: ignore[call-overload]  # Agno takes it, its overloads do not say so
             continue
         predicted = next_context(stored, rules)
         run_id = str(uuid4())
@@ -342,7 +339,8 @@ def test_a_living_session_is_predicted_question_by_question(
         team.run(question, session_id=session_id, user_id=USER, run_id=run_id)
         if len(model.prompts) > before:
             assert shape_predicted(predicted.messages) == shape_given(model.last_history)
-        if store_history and (row := db.get_run(run_id)) is not None and len(model.prompts) > before:
+        row = db.get_run(run_id)
+        if store_history and isinstance(row, TeamRunOutput) and len(model.prompts) > before:
             copies = [message for message in row.messages or [] if message.from_history]
             if store_tools:
                 assert shape_given(copies) == shape_predicted(predicted.messages)
