@@ -1,0 +1,169 @@
+"""One SQLAlchemy engine for a database address, and how work is done on it: read, write, and nothing else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeVar
+
+from agno.db.utils import json_serializer
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+
+from lib.errors import DatabaseUnavailable, SettingsError
+from lib.storage.faults import retried, to_storage_error, told_as_storage_errors
+
+Result = TypeVar("Result")
+Dialect = Literal["sqlite", "mysql"]
+
+BUSY_TIMEOUT_S = 5.0
+"""How long a locked database is waited for before it is reported as busy."""
+
+_TAKES = "sqlite:///path/to/file.db or mysql+mysqlconnector://user:password@host:port/database"
+
+
+@dataclass(frozen=True, slots=True)
+class Connector:
+    """A database that can be worked on. Errors come out as DatabaseBusy or DatabaseUnavailable."""
+
+    engine: Engine
+    dialect: Dialect
+    address: str  # for people: no password, no options
+    database: str  # SQLite: the file; MySQL: the name of the database
+
+    def read(self, work: Callable[[Connection], Result]) -> Result:
+        """Return what `work` reads; a failure is an error, never an empty answer (F3)."""
+
+        def once() -> Result:
+            with self.engine.connect() as connection:
+                return work(connection)
+
+        with told_as_storage_errors(self.address):
+            return retried(once, attempts=3, patience_s=2.0)
+
+    def write(self, work: Callable[[Connection], Result]) -> Result:
+        """Do `work` in one transaction, again where another writer or a broken connection was in the way."""
+        with told_as_storage_errors(self.address):
+            return self.write_raw(work)
+
+    def write_raw(self, work: Callable[[Connection], Result], *, patience_s: float = 6.0) -> Result:
+        """Do the same, with the driver's own errors."""
+
+        def once() -> Result:
+            # On SQLite a writer takes the lock at the start: a reader that turns writer later can only fail.
+            with self.engine.execution_options(roundtable_writes=True).begin() as connection:
+                return work(connection)
+
+        return retried(once, attempts=10, patience_s=patience_s)
+
+    def check(self) -> None:
+        """Raise DatabaseUnavailable or DatabaseBusy where the database does not answer now."""
+        try:
+            with self.engine.connect() as connection:
+                connection.execute(text("SELECT 1"))
+        except (SQLAlchemyError, sqlite3.Error) as error:
+            raise to_storage_error(error, self.address) from None
+
+
+def build_connector(database_url: str, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Connector:
+    """Return the connector for DATABASE_URL; nothing is connected yet.
+
+    Raises:
+        SettingsError: the address is none that this app can use.
+        DatabaseUnavailable: the folder of an SQLite file cannot be made or written.
+    """
+    try:
+        url = make_url(database_url)
+    except ArgumentError:
+        raise SettingsError("DATABASE_URL", got="something that is no address", takes=_TAKES) from None
+    match url.drivername:
+        case "sqlite" | "sqlite+pysqlite":
+            return _build_sqlite(url, busy_timeout_s)
+        case "mysql+mysqlconnector" | "mariadb+mysqlconnector":
+            return _build_mysql(url, busy_timeout_s)
+        case other:
+            raise SettingsError("DATABASE_URL", got=f"an address beginning with {other}:", takes=_TAKES)
+
+
+def _build_sqlite(url: URL, busy_timeout_s: float) -> Connector:
+    if not url.database or url.database == ":memory:" or url.database.startswith("file:"):
+        raise SettingsError("DATABASE_URL", got="SQLite without a file", takes=_TAKES)
+    file = Path(url.database).expanduser().absolute()
+    _make_folder(file)
+    engine = create_engine(
+        url.set(drivername="sqlite", database=str(file)),
+        json_serializer=json_serializer,
+        hide_parameters=True,
+        pool_size=10,
+        max_overflow=20,
+        connect_args={"timeout": busy_timeout_s, "check_same_thread": False},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # transactions begin where the listener below says so
+        connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("PRAGMA synchronous = FULL")
+
+    @event.listens_for(engine, "begin")
+    def _begin(connection: Connection) -> None:
+        writes = connection.get_execution_options().get("roundtable_writes")
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return Connector(engine=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
+
+
+def _lower(value: object) -> object:
+    return value.lower() if isinstance(value, str) else value
+
+
+def _make_folder(file: Path) -> None:
+    """Make the folder of a database file, or say which folder cannot be used."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"Cannot make the folder {file.parent} for the database: {error.strerror}. Check DATABASE_URL."
+        ) from None
+    if file.is_dir():
+        raise DatabaseUnavailable(f"Cannot use the database {file}: it is a folder. Check DATABASE_URL.")
+    for path in (file.parent, file):
+        if path.exists() and not os.access(path, os.W_OK):
+            raise DatabaseUnavailable(
+                f"Cannot use the database {file}: {path} is read-only for this user. Check its rights or DATABASE_URL."
+            )
+
+
+def _build_mysql(url: URL, busy_timeout_s: float) -> Connector:
+    if not url.database:
+        raise SettingsError("DATABASE_URL", got="an address without a database name", takes=_TAKES)
+    engine = create_engine(
+        url,
+        json_serializer=json_serializer,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_size=10,
+        max_overflow=20,
+        pool_timeout=15,
+        isolation_level="READ COMMITTED",  # the default deadlocks on simultaneous first messages (F7)
+        connect_args={"connection_timeout": 5} if "connection_timeout" not in url.query else {},
+    )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute(f"SET SESSION innodb_lock_wait_timeout = {max(1, round(busy_timeout_s))}")
+        # Without it a value too long for its column is cut and stored.
+        cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')")
+        cursor.close()
+
+    user = f"{url.username}@" if url.username else ""
+    port = f":{url.port}" if url.port else ""
+    address = f"mysql://{user}{url.host or 'localhost'}{port}/{url.database}"
+    return Connector(engine=engine, dialect="mysql", address=address, database=url.database)

@@ -1,0 +1,134 @@
+"""The one database of a process: `open_database` and what it gives."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from agno.utils.log import configure_agno_logging
+
+from lib.errors import RunNotFound, SessionNotFound
+from lib.storage.adapters import SafeMySQLDb, SafeSqliteDb, build_deliver
+from lib.storage.connector import BUSY_TIMEOUT_S, Connector, Dialect, build_connector
+from lib.storage.faults import told_as_storage_errors
+from lib.storage.outbox import Outbox
+from lib.storage.run_queue import RunQueue
+from lib.storage.schema import create_tables
+from lib.storage.sessions import SessionStore
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from lib.settings import Settings
+
+AGNO_LOGGER = "roundtable.agno"
+
+
+class RunOutcome(StrEnum):
+    """Where the results of an ended run are."""
+
+    STORED = "stored"
+    KEPT_ON_DISK = "kept_on_disk"  # written when the database is there again
+    SESSION_DELETED = "session_deleted"  # the session or run was deleted meanwhile; dropped, as it should be
+    MISSING = "missing"  # the row is not there, or still says only that the question was asked
+
+
+@dataclass(frozen=True, slots=True)
+class Database:
+    """Everything that is stored, and the adapter that Agno stores through."""
+
+    connector: Connector
+    adapter: SafeSqliteDb | SafeMySQLDb
+    sessions: SessionStore
+    queue: RunQueue
+    outbox: Outbox
+
+    @property
+    def engine(self) -> Engine:
+        """The SQLAlchemy engine; one a process."""
+        return self.connector.engine
+
+    @property
+    def address(self) -> str:
+        """Where the database is, for people: without password."""
+        return self.connector.address
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which kind of database it is; MariaDB counts as mysql."""
+        return self.connector.dialect
+
+    def check(self) -> None:
+        """Raise DatabaseUnavailable or DatabaseBusy where the database does not answer now."""
+        self.connector.check()
+
+    def run_outcome(self, run_id: str, *, session_id: str, user_id: str) -> RunOutcome:
+        """Return where the results of a run that ended are.
+
+        Raises:
+            StorageError: nothing is kept on disk, and the database cannot be asked.
+        """
+        if self.outbox.pending_for(run_id=run_id):
+            return RunOutcome.KEPT_ON_DISK
+        try:
+            row = self.sessions.get_run_row(run_id, user_id=user_id)
+        except (RunNotFound, SessionNotFound):
+            gone = self.sessions.was_deleted(session_id) or self.sessions.was_deleted(run_id, kind="run")
+            if gone or not self._has_session(session_id, user_id):
+                return RunOutcome.SESSION_DELETED
+            return RunOutcome.MISSING
+        data = row["run_data"]
+        ours = (data.get("metadata") or {}).get("roundtable") or {} if isinstance(data, dict) else {}
+        return RunOutcome.MISSING if ours.get("marker") else RunOutcome.STORED
+
+    def _has_session(self, session_id: str, user_id: str) -> bool:
+        try:
+            self.sessions.get_session_row(session_id, user_id=user_id)
+        except SessionNotFound:
+            return False
+        return True
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.connector.engine.dispose()
+
+
+def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
+    """Return the database of DATABASE_URL, its tables made if missing, what was kept on disk written.
+
+    Raises:
+        DatabaseUnavailable: it cannot be reached or used; the message says where and why.
+        DatabaseBusy: it stayed locked.
+        SettingsError: DATABASE_URL or OUTBOX_DIR cannot be used.
+    """
+    quieten_agno()
+    connector = build_connector(settings.database_url.get_secret_value(), busy_timeout_s=busy_timeout_s)
+    outbox = Outbox(settings.outbox_dir, address=connector.address, deliver=build_deliver(connector))
+    queue = RunQueue(connector)
+    store = SessionStore(connector, queue=queue)
+    adapter_class = SafeMySQLDb if connector.dialect == "mysql" else SafeSqliteDb
+    adapter = adapter_class(connector, outbox=outbox, store=store)
+    try:
+        connector.check()
+        with told_as_storage_errors(connector.address):
+            create_tables(connector, adapter)
+    except BaseException:
+        connector.engine.dispose()
+        raise
+    outbox.flush()
+    return Database(connector=connector, adapter=adapter, sessions=store, queue=queue, outbox=outbox)
+
+
+def quieten_agno() -> None:
+    """Turn Agno's telemetry off and lead its log lines through the app's own logger."""
+    os.environ["AGNO_TELEMETRY"] = "false"
+    logger = logging.getLogger(AGNO_LOGGER)
+    configure_agno_logging(
+        custom_default_logger=logger,
+        custom_agent_logger=logger,
+        custom_team_logger=logger,
+        custom_workflow_logger=logger,
+    )

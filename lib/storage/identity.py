@@ -1,0 +1,96 @@
+"""Which ids and users may be stored, and how they are compared: exactly, byte by byte, on every database."""
+
+from __future__ import annotations
+
+import unicodedata
+from typing import Any
+
+from sqlalchemy import ColumnElement, LargeBinary, and_, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from lib.errors import InvalidInput, NotAllowed
+from lib.records import MAX_ID_LENGTH
+
+
+def check_user(user_id: object) -> str:
+    """Return the user as given; raise NotAllowed for nobody, InvalidInput for one that cannot be stored."""
+    if not isinstance(user_id, str) or not user_id.strip():
+        raise NotAllowed("Nobody is signed in: history is read and written for a named user only.")
+    return check_id(user_id, "user name")
+
+
+def check_id(value: object, what: str) -> str:
+    """Return an id as given; raise InvalidInput, with the reason, where a database would alter or refuse it."""
+    reason = _defect(value)
+    if reason:
+        raise InvalidInput(f"This {what} cannot be stored: it {reason}. Nothing was written.")
+    assert isinstance(value, str)
+    return value
+
+
+def is_storable_id(value: object) -> bool:
+    """Whether any row could have this id."""
+    return _defect(value) is None
+
+
+def check_text(value: object, what: str, *, max_length: int | None = None, one_line: bool = False) -> str:
+    """Return words of a person as given; raise InvalidInput for what cannot be stored."""
+    if not isinstance(value, str) or not value.strip():
+        raise InvalidInput(f"The {what} is empty. Nothing was written.")
+    if not _is_unicode(value):
+        raise InvalidInput(f"The {what} holds half a character (a lone surrogate). Nothing was written.")
+    if max_length is not None and len(value) > max_length:
+        raise InvalidInput(f"The {what} has {len(value)} characters; at most {max_length} fit. Nothing was written.")
+    if one_line and any(unicodedata.category(char) == "Cc" for char in value):
+        raise InvalidInput(f"The {what} holds a line break or another control character. Nothing was written.")
+    return value
+
+
+def _defect(value: object) -> str | None:
+    if not isinstance(value, str):
+        return "is no text"
+    if not value.strip():
+        return "is empty"
+    if len(value) > MAX_ID_LENGTH:
+        return f"has {len(value)} characters, and at most {MAX_ID_LENGTH} fit"
+    if not _is_unicode(value):
+        return "holds half a character (a lone surrogate)"
+    if any(unicodedata.category(char) == "Cc" for char in value):
+        return "holds a control character"
+    return None
+
+
+def _is_unicode(value: str) -> bool:
+    try:
+        value.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+class _Bytes(FunctionElement[bytes]):
+    """A text as its UTF-8 bytes, so that no collation takes part in comparing it."""
+
+    name = "utf8_bytes"
+    type = LargeBinary()
+    inherit_cache = True
+
+
+@compiles(_Bytes)
+def _bytes_as_they_are(element: _Bytes, compiler: Any, **kw: Any) -> str:
+    # SQLite compares text byte by byte where no collation is declared, and Agno declares none.
+    return str(compiler.process(next(iter(element.clauses)), **kw))
+
+
+@compiles(_Bytes, "mysql", "mariadb")
+def _bytes_on_mysql(element: _Bytes, compiler: Any, **kw: Any) -> str:
+    return f"CAST(CONVERT({compiler.process(next(iter(element.clauses)), **kw)} USING utf8mb4) AS BINARY)"
+
+
+def exactly(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+    """Return the condition that a column holds these very characters (F6: 'bob' is not 'Bob', 'Bob ' or 'Böb').
+
+    The plain comparison lets the database use its index; the second one decides.
+    """
+    return and_(column == value, _Bytes(column) == _Bytes(literal(value)))

@@ -1,0 +1,373 @@
+"""The queries behind the lists: sessions page by page, runs page by page, each at the cost of its page.
+
+Cursors are opaque to callers: base64 of the last row's place in the order.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    or_,
+    select,
+    true,
+    union_all,
+)
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from lib.errors import InvalidInput
+from lib.records import RunStatus, SessionKind, SessionSummary
+from lib.storage.identity import exactly
+from lib.storage.schema import runs, sessions
+from lib.storage.staging import FIRST_QUESTION_LENGTH
+from lib.storage.writing import OUR_KEY
+
+MAX_PAGE = 500
+
+_STATUS = {
+    "COMPLETED": RunStatus.COMPLETED,
+    "CANCELLED": RunStatus.STOPPED,
+    "ERROR": RunStatus.FAILED,
+    "PAUSED": RunStatus.PAUSED,
+    "REGENERATED": RunStatus.REGENERATED,
+    "RUNNING": RunStatus.RUNNING,
+    "PENDING": RunStatus.WAITING,
+}
+
+
+class _JsonPart(FunctionElement[str]):
+    """A part of a JSON column, as JSON text; NULL where the column holds no JSON."""
+
+    name = "json_part"
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_JsonPart)
+def _json_part_on_sqlite(element: _JsonPart, compiler: Any, **kw: Any) -> str:
+    column, path = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CASE WHEN json_valid({column}) THEN json_quote(json_extract({column}, {path})) END"
+
+
+@compiles(_JsonPart, "mysql", "mariadb")
+def _json_part_on_mysql(element: _JsonPart, compiler: Any, **kw: Any) -> str:
+    column, path = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CASE WHEN JSON_VALID({column}) THEN JSON_EXTRACT({column}, {path}) END"
+
+
+def _part(column: ColumnElement[Any], path: str) -> ColumnElement[str]:
+    return _JsonPart(column, literal(path))
+
+
+def parse_part(value: Any) -> Any:
+    """Return a JSON part as a Python value; None for none."""
+    if not isinstance(value, str | bytes):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
+
+
+_SESSION_COLUMNS = (
+    *(sessions.c.session_id, sessions.c.session_type, sessions.c.user_id),
+    *(sessions.c.agent_id, sessions.c.team_id, sessions.c.workflow_id),
+    *(sessions.c.created_at, sessions.c.updated_at),
+    _part(sessions.c.session_data, "$.session_name").label("title"),
+    _part(sessions.c.session_data, "$.forked_from_session_id").label("forked_from"),
+    _part(sessions.c.session_data, f"$.{OUR_KEY}").label("ours"),
+)
+_USED_AT = func.coalesce(sessions.c.updated_at, sessions.c.created_at)
+
+
+# -- sessions ----------------------------------------------------------------------------------------------------------
+
+
+def read_session_page(
+    connection: Connection, *, user_id: str, limit: int, cursor: str | None
+) -> tuple[list[Mapping[str, Any]], str | None]:
+    """Return a page of a user's session rows, the last used first, and the cursor of the next one."""
+    limit = _check_limit(limit)
+    before: ColumnElement[bool] = true()
+    # Rows that old programs left without updated_at are placed by created_at. Two branches, so that the many others are
+    # read along the index and not sorted.
+    dated, undated = sessions.c.updated_at, sessions.c.created_at
+    branches = []
+    for moment, condition in ((dated, dated.is_not(None)), (undated, dated.is_(None))):
+        if cursor is not None:
+            used_at, last_id = _read_cursor(cursor, int, str)
+            before = and_(moment <= used_at, or_(moment < used_at, sessions.c.session_id < last_id))
+        branch = (
+            select(sessions.c.session_id, moment.label("used_at"))
+            .where(exactly(sessions.c.user_id, user_id), condition, before)
+            .order_by(moment.desc(), sessions.c.session_id.desc())
+            .limit(limit + 1)
+        )
+        branches.append(select(branch.subquery()))
+    found = union_all(*branches).subquery()
+    page = connection.execute(
+        select(found).order_by(found.c.used_at.desc(), found.c.session_id.desc()).limit(limit + 1)
+    ).all()
+    ids = [row.session_id for row in page[:limit]]
+    rows = connection.execute(select(*_SESSION_COLUMNS).where(sessions.c.session_id.in_(ids))).mappings().all()
+    by_id = {row["session_id"]: row for row in rows}
+    last = page[limit - 1] if len(page) > limit else None
+    next_cursor = None if last is None else _write_cursor(last.used_at, last.session_id)
+    return [by_id[session_id] for session_id in ids if session_id in by_id], next_cursor
+
+
+def find_session(connection: Connection, *, session_id: str, user_id: str) -> Mapping[str, Any] | None:
+    """Return one of the user's session rows."""
+    statement = select(*_SESSION_COLUMNS).where(
+        exactly(sessions.c.session_id, session_id), exactly(sessions.c.user_id, user_id)
+    )
+    row = connection.execute(statement).mappings().first()
+    return row if row is not None and row["user_id"] == user_id else None
+
+
+@dataclass(frozen=True, slots=True)
+class Details:
+    """What a list shows of sessions beside their rows, by session id."""
+
+    runs: Mapping[str, int] = field(default_factory=dict)
+    last: Mapping[str, tuple[str, str | None, bool]] = field(default_factory=dict)  # run id, status, is marker
+    first_questions: Mapping[str, str] = field(default_factory=dict)
+
+
+def read_details(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Details:
+    """Return number of runs, last run and first question of a page of sessions."""
+    ids = [row["session_id"] for row in rows]
+    if not ids:
+        return Details()
+    top_level = (runs.c.session_id.in_(ids), runs.c.parent_run_id.is_(None))
+    counted = connection.execute(
+        select(runs.c.session_id, func.count()).where(*top_level).group_by(runs.c.session_id)
+    ).all()
+    unnamed = [row["session_id"] for row in rows if not _first_question(row)]
+    return Details(
+        runs={row[0]: row[1] for row in counted},
+        last=_read_last_runs(connection, ids),
+        first_questions=_read_first_questions(connection, unnamed),
+    )
+
+
+def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str | None, bool]]:
+    inner = runs.alias()
+    newest = (
+        select(inner.c.run_id)
+        .where(inner.c.session_id == sessions.c.session_id, inner.c.parent_run_id.is_(None))
+        .order_by(inner.c.run_index.desc(), inner.c.created_at.desc(), inner.c.run_id.desc())
+        .limit(1)
+        .scalar_subquery()
+    )
+    last_ids = connection.execute(select(newest).where(sessions.c.session_id.in_(ids))).scalars().all()
+    # Our marker is looked for in failed runs only: it is a small row with status ERROR.
+    marker = case(
+        (runs.c.status == "ERROR", _part(runs.c.run_data, f"$.metadata.{OUR_KEY}.marker")),
+        else_=None,
+    )
+    found = connection.execute(
+        select(runs.c.session_id, runs.c.run_id, runs.c.status, marker.label("marker")).where(
+            runs.c.run_id.in_([run_id for run_id in last_ids if run_id is not None])
+        )
+    )
+    return {row.session_id: (row.run_id, row.status, parse_part(row.marker) in (True, 1)) for row in found}
+
+
+def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
+    """Return the first questions of sessions that other programs wrote: from their first run, cut on the server."""
+    questions: dict[str, str] = {}
+    for session_id in ids:
+        content = func.substr(_part(runs.c.run_data, "$.input.input_content"), 1, 8 * FIRST_QUESTION_LENGTH)
+        found = connection.execute(
+            select(content.label("content"))
+            .where(runs.c.session_id == session_id, runs.c.parent_run_id.is_(None))
+            .order_by(runs.c.run_index, runs.c.created_at, runs.c.run_id)
+            .limit(1)
+        ).first()
+        if found is not None and found.content:
+            questions[session_id] = _to_question(str(found.content))
+    return questions
+
+
+def _to_question(content: str) -> str:
+    value = parse_part(content)
+    if value is None:  # cut in the middle: the beginning of a JSON text is good enough to show
+        value = content.strip('"[{')
+    if isinstance(value, list) and value and isinstance(value[-1], Mapping):
+        value = value[-1].get("content")
+    if isinstance(value, Mapping):
+        value = value.get("content")
+    return str(value or "").strip()[:FIRST_QUESTION_LENGTH]
+
+
+def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[str, RunStatus]) -> SessionSummary:
+    """Return what a list shows of a session."""
+    ours = _ours(row)
+    session_id = row["session_id"]
+    last = details.last.get(session_id)
+    kind = SessionKind(row["session_type"]) if row["session_type"] in set(SessionKind) else SessionKind.AGENT
+    title = parse_part(row["title"])
+    tags = ours.get("tags")
+    return SessionSummary(
+        session_id=session_id,
+        user_id=row["user_id"],
+        kind=kind,
+        component_id=row[f"{kind.value}_id"] or row["team_id"] or row["agent_id"] or row["workflow_id"] or "",
+        title=title if isinstance(title, str) and title else None,
+        first_question=_first_question(row) or details.first_questions.get(session_id) or None,
+        runs=details.runs.get(session_id, 0),
+        created_at=_to_time(row["created_at"]),
+        updated_at=_to_time(row["updated_at"] or row["created_at"]),
+        last_status=None if last is None else _to_status(last, live),
+        collection=_optional_text(ours.get("collection")),
+        tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
+        forked_from_session_id=_optional_text(parse_part(row["forked_from"])),
+        title_by=_optional_text(ours.get("title_by")) if title else None,
+    )
+
+
+def _to_status(last: tuple[str, str | None, bool], live: Mapping[str, RunStatus]) -> RunStatus:
+    run_id, stored, is_marker = last
+    if run_id in live:
+        return live[run_id]
+    return RunStatus.INTERRUPTED if is_marker else _STATUS.get((stored or "").upper(), RunStatus.UNKNOWN)
+
+
+def _ours(row: Mapping[str, Any]) -> Mapping[str, Any]:
+    ours = parse_part(row["ours"])
+    return ours if isinstance(ours, Mapping) else {}
+
+
+def _first_question(row: Mapping[str, Any]) -> str | None:
+    return _optional_text(_ours(row).get("first_question"))
+
+
+def _optional_text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _to_time(seconds: Any) -> datetime:
+    try:
+        return datetime.fromtimestamp(float(seconds), UTC)
+    except (TypeError, ValueError, OverflowError, OSError):
+        return datetime.fromtimestamp(0, UTC)
+
+
+# -- runs --------------------------------------------------------------------------------------------------------------
+
+
+def read_run_page(
+    connection: Connection, *, session_id: str, limit: int, before: str | None
+) -> tuple[list[Mapping[str, Any]], dict[str, list[Mapping[str, Any]]], str | None]:
+    """Return a page of top-level run rows, newest first, the member rows under each, and the cursor of older ones."""
+    limit = _check_limit(limit)
+    condition: ColumnElement[bool] = true()
+    if before is not None:
+        condition = _older_than(*_read_cursor(before, (int, type(None)), int, str))
+    keys = connection.execute(
+        select(runs.c.run_id, runs.c.run_index, runs.c.created_at)
+        .where(runs.c.session_id == session_id, runs.c.parent_run_id.is_(None), condition)
+        .order_by(runs.c.run_index.desc(), runs.c.created_at.desc(), runs.c.run_id.desc())
+        .limit(limit + 1)
+    ).all()
+    shown = keys[:limit]
+    rows = _read_rows(connection, [key.run_id for key in shown])
+    older = _write_cursor(shown[-1].run_index, shown[-1].created_at, shown[-1].run_id) if len(keys) > limit else None
+    return rows, read_members(connection, rows), older
+
+
+def _older_than(run_index: int | None, created_at: int, run_id: str) -> ColumnElement[bool]:
+    """Return the condition of the runs that come before one in Agno's order; runs without a place come first."""
+    earlier = or_(runs.c.created_at < created_at, and_(runs.c.created_at == created_at, runs.c.run_id < run_id))
+    if run_index is None:
+        return and_(runs.c.run_index.is_(None), earlier)
+    return or_(runs.c.run_index < run_index, and_(runs.c.run_index == run_index, earlier), runs.c.run_index.is_(None))
+
+
+def _read_rows(connection: Connection, run_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return the rows with these ids, in their order."""
+    found = connection.execute(select(runs).where(runs.c.run_id.in_(run_ids))).mappings().all()
+    by_id = {row["run_id"]: dict(row) for row in found}
+    return [by_id[run_id] for run_id in run_ids if run_id in by_id]
+
+
+def read_members(
+    connection: Connection, parents: Iterable[Mapping[str, Any]], *, bodies: bool = True
+) -> dict[str, list[Mapping[str, Any]]]:
+    """Return all member rows under each of some runs, nested ones too, by the id of the run they are under."""
+    members: dict[str, list[Mapping[str, Any]]] = {}
+    root_of: dict[str, str] = {}
+    sessions_of: set[str] = set()
+    for parent in parents:
+        root_of[parent["run_id"]] = parent["run_id"]
+        sessions_of.add(parent["session_id"])
+    level = list(root_of)
+    columns = (runs,) if bodies else (runs.c.run_id, runs.c.parent_run_id)
+    while level:
+        found = connection.execute(
+            select(*columns)
+            .where(runs.c.session_id.in_(sessions_of), runs.c.parent_run_id.in_(level))
+            .order_by(runs.c.run_index, runs.c.created_at, runs.c.run_id)
+        ).mappings()
+        level = []
+        for row in found:
+            run_id, parent_id = row["run_id"], row["parent_run_id"]
+            if run_id in root_of or parent_id not in root_of:
+                continue  # runs that name each other as parent
+            root_of[run_id] = root_of[parent_id]
+            members.setdefault(root_of[run_id], []).append(dict(row))
+            level.append(run_id)
+    return members
+
+
+def find_run(connection: Connection, *, run_id: str, user_id: str) -> Mapping[str, Any] | None:
+    """Return a run row of one of the user's sessions."""
+    statement = (
+        select(runs, sessions.c.user_id.label("owner"))
+        .join(sessions, sessions.c.session_id == runs.c.session_id)
+        .where(exactly(runs.c.run_id, run_id))
+    )
+    row = connection.execute(statement).mappings().first()
+    if row is None or row["owner"] != user_id:
+        return None
+    return {name: value for name, value in row.items() if name != "owner"}
+
+
+# -- cursors -----------------------------------------------------------------------------------------------------------
+
+
+def _check_limit(limit: int) -> int:
+    if not 1 <= limit <= MAX_PAGE:
+        raise InvalidInput(f"A page holds 1 to {MAX_PAGE} rows, not {limit}.")
+    return limit
+
+
+def _write_cursor(*parts: Any) -> str:
+    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
+
+
+def _read_cursor(cursor: str, *types: Any) -> list[Any]:
+    try:
+        parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
+    except (ValueError, binascii.Error):
+        parts = None
+    if not isinstance(parts, list) or len(parts) != len(types):
+        raise InvalidInput("This page of the list does not exist: its cursor cannot be read. Start at the first page.")
+    if not all(isinstance(part, type_) for part, type_ in zip(parts, types, strict=True)):
+        raise InvalidInput("This page of the list does not exist: its cursor cannot be read. Start at the first page.")
+    return parts

@@ -1,0 +1,223 @@
+"""The tables: Agno's as we read and write them, our own with the prefix roundtable_, and how all are made once, safely."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from agno.db.base import BaseDb
+from agno.db.utils import json_serializer
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Double,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    column,
+    func,
+    inspect,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.dialects import mysql
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from lib.errors import DatabaseBusy, DatabaseUnavailable
+from lib.records import MAX_ID_LENGTH
+from lib.storage.connector import Connector
+
+SETUP_PATIENCE_S = 60
+
+
+class StoredJson(TypeDecorator[Any]):
+    """A JSON column as Python values; text that is no JSON comes back as the text, for the reader to tell of."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
+        return None if value is None else json_serializer(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        if not isinstance(value, str | bytes):
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+
+
+sessions = table(
+    "agno_sessions",
+    *(
+        column(name, String())
+        for name in ("session_id", "session_type", "agent_id", "team_id", "workflow_id", "user_id")
+    ),
+    *(
+        column(name, StoredJson())
+        for name in ("session_data", "agent_data", "team_data", "workflow_data", "metadata", "summary")
+    ),
+    column("created_at", BigInteger()),
+    column("updated_at", BigInteger()),
+)
+runs = table(
+    "agno_runs",
+    *(
+        column(name, String())
+        for name in (
+            *("run_id", "session_id", "run_type", "agent_id", "team_id", "workflow_id"),
+            *("user_id", "parent_run_id", "status"),
+        )
+    ),
+    column("run_index", BigInteger()),
+    column("run_data", StoredJson()),
+    column("created_at", BigInteger()),
+    column("updated_at", BigInteger()),
+)
+
+_OURS = MetaData()
+_ON_MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+_ON_MYSQL |= {f"mariadb_{name.removeprefix('mysql_')}": value for name, value in _ON_MYSQL.items()}
+_SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+_SECONDS = Double().with_variant(mysql.DOUBLE(), "mysql", "mariadb")
+
+run_queue = Table(
+    "roundtable_run_queue",
+    _OURS,
+    Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("run_id", String(MAX_ID_LENGTH), nullable=False, unique=True),
+    Column("session_id", String(MAX_ID_LENGTH), nullable=False),
+    Column("user_id", String(MAX_ID_LENGTH), nullable=False),
+    Column("host", String(200), nullable=False),
+    Column("pid", BigInteger, nullable=False),
+    Column("process_token", String(64), nullable=False),
+    Column("heartbeat_at", _SECONDS, nullable=False),
+    Column("stop_requested_at", _SECONDS),
+    Index("roundtable_run_queue_session", "session_id", "sequence"),
+    sqlite_autoincrement=True,
+    **_ON_MYSQL,
+)
+
+deleted = Table(
+    "roundtable_deleted",
+    _OURS,
+    # A hash, so that ids which only differ in what a collation ignores stay two.
+    Column("deleted_key", String(64), primary_key=True),
+    Column("deleted_at", BigInteger, nullable=False),
+    **_ON_MYSQL,
+)
+
+_INDEXES = {
+    # A user's sessions, newest first.
+    "roundtable_sessions_recent": ("agno_sessions", ("user_id", "updated_at", "session_id")),
+    # A session's top-level runs, or the member runs of one run, newest first, in exactly Agno's order.
+    "roundtable_runs_ordered": (
+        "agno_runs",
+        ("session_id", "parent_run_id", "run_index", "created_at", "run_id", "status"),
+    ),
+}
+_AGNO_TABLES = ("sessions", "runs")
+
+
+def to_deleted_key(kind: str, value: str) -> str:
+    """Return the key under which the deletion of a session or run is remembered."""
+    return hashlib.sha256(f"{kind}:{value}".encode()).hexdigest()
+
+
+class database_now(FunctionElement[float]):  # noqa: N801 - reads as an SQL function
+    """The database's own clock, in seconds: the one clock that all processes share."""
+
+    name = "database_now"
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(database_now)
+def _now_on_sqlite(element: database_now, compiler: Any, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(database_now, "mysql", "mariadb")
+def _now_on_mysql(element: database_now, compiler: Any, **kw: Any) -> str:
+    return "(UNIX_TIMESTAMP(NOW(6)) + 0.0)"
+
+
+def create_tables(connector: Connector, adapter: BaseDb) -> None:
+    """Make what is missing of Agno's tables, our tables and our indexes; safe when several processes start at once."""
+    with _setup_lock(connector):
+        for table_type in _AGNO_TABLES:
+            adapter._get_table(table_type, create_table_if_not_found=True)  # type: ignore[attr-defined]  # Agno has no public way
+        connector.write(lambda connection: _OURS.create_all(connection, checkfirst=True))
+        found = inspect(connector.engine)
+        _check_agno_indexes(connector, adapter, found)
+        for name, (table_name, columns) in _INDEXES.items():
+            if name not in {index["name"] for index in found.get_indexes(table_name)}:
+                statement = text(f"CREATE INDEX {name} ON {table_name} ({', '.join(columns)})")
+                connector.write(lambda connection, statement=statement: connection.execute(statement))  # type: ignore[misc]
+
+
+def _check_agno_indexes(connector: Connector, adapter: BaseDb, found: Any) -> None:
+    """Make the one Agno index that its reads rest on, where a process died between table and index."""
+    leading = [tuple(index["column_names"][:2]) for index in found.get_indexes("agno_runs")]
+    if ("session_id", "run_index") not in leading:
+        statement = text("CREATE INDEX agno_runs_runs_session_id_run_index ON agno_runs (session_id, run_index)")
+        connector.write(lambda connection: connection.execute(statement))
+
+
+@contextmanager
+def _setup_lock(connector: Connector) -> Iterator[None]:
+    """Let one process at a time make tables."""
+    lock = _lock_on_mysql if connector.dialect == "mysql" else _lock_beside_the_file
+    with lock(connector):
+        yield
+
+
+@contextmanager
+def _lock_on_mysql(connector: Connector) -> Iterator[None]:
+    name = "roundtable_" + hashlib.sha256(connector.database.encode()).hexdigest()[:40]
+    # GET_LOCK belongs to a connection: taken and released on the same one, which is held meanwhile.
+    with connector.engine.connect() as connection:
+        if not connection.execute(select(func.get_lock(name, SETUP_PATIENCE_S))).scalar():
+            raise DatabaseBusy(f"Another process has been setting up {connector.address} for {SETUP_PATIENCE_S} s.")
+        try:
+            yield
+        finally:
+            connection.execute(select(func.release_lock(name)))
+
+
+@contextmanager
+def _lock_beside_the_file(connector: Connector) -> Iterator[None]:
+    lock_file = Path(f"{connector.database}.setup-lock")
+    try:
+        handle = lock_file.open("w")
+    except OSError as error:
+        raise DatabaseUnavailable(
+            f"Cannot use the database {connector.database}: its folder cannot be written ({error.strerror})."
+        ) from None
+    with handle:
+        deadline = time.monotonic() + SETUP_PATIENCE_S
+        while True:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except BlockingIOError:
+                if time.monotonic() > deadline:
+                    raise DatabaseBusy(
+                        f"Another process has been setting up {connector.address} for {SETUP_PATIENCE_S} s."
+                    ) from None
+                time.sleep(0.02)
+        yield

@@ -1,0 +1,165 @@
+"""How a run's results are written: merged into what is stored now, in order, and never into what was deleted.
+
+Each write is one short transaction that first locks the session's row. So simultaneous writers take turns, a run gets
+the next free place in its session (F8), and a rename, tag or deletion that happened meanwhile holds (F9). Every write may
+be repeated without harm.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Connection, func, insert, select, update
+
+from lib.errors import RunNotFound, SessionNotFound
+from lib.storage.identity import exactly
+from lib.storage.schema import deleted, runs, sessions, to_deleted_key
+
+OUR_KEY = "roundtable"
+"""Where our own values live in Agno's session_data and in a run's metadata."""
+
+_KEPT_FROM_STORED = frozenset({OUR_KEY, "session_name"})
+_COMPONENT_COLUMNS = ("agent_id", "team_id", "workflow_id")
+_DATA_COLUMNS = ("agent_data", "team_data", "workflow_data")
+
+
+class Written(StrEnum):
+    """What became of a write."""
+
+    STORED = "stored"
+    DELETED_MEANWHILE = "deleted_meanwhile"  # the session or run was deleted; nothing was written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionWrite:
+    """A session as a run left it."""
+
+    session_id: str
+    user_id: str
+    values: Mapping[str, Any]  # columns of agno_sessions
+    is_new: bool  # the run did not find the session stored
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunWrite:
+    """One run, a leader's or a member's, as Agno wants it stored."""
+
+    session_id: str
+    user_id: str
+    run_id: str
+    row: Mapping[str, Any] = field(repr=False)  # columns of agno_runs
+
+
+def lock_session(connection: Connection, session_id: str) -> Mapping[str, Any] | None:
+    """Return the stored session row and keep other writers of this session out until the transaction ends."""
+    statement = select(sessions).where(exactly(sessions.c.session_id, session_id)).with_for_update()
+    row = connection.execute(statement).mappings().first()
+    return None if row is None else dict(row)
+
+
+def is_deleted(connection: Connection, kind: str, value: str) -> bool:
+    """Whether a session or run was deleted by hand."""
+    key = to_deleted_key(kind, value)
+    return connection.execute(select(deleted.c.deleted_key).where(deleted.c.deleted_key == key)).first() is not None
+
+
+def write_session(connection: Connection, write: SessionWrite) -> Written:
+    """Store what a run changed in its session: state, metrics, summary. Titles, tags and our keys stay as stored.
+
+    Raises:
+        SessionNotFound: the stored session belongs to somebody else, or to nobody (F5).
+    """
+    stored = lock_session(connection, write.session_id)
+    if stored is None:
+        # A session the run had found stored, and which is gone now, was deleted; so was one that is remembered as such.
+        if not write.is_new or is_deleted(connection, "session", write.session_id):
+            return Written.DELETED_MEANWHILE
+        connection.execute(insert(sessions).values(session_id=write.session_id, **write.values))
+        return Written.STORED
+    if stored["user_id"] != write.user_id:
+        raise SessionNotFound(write.session_id)
+    new = write.values
+    changed: dict[str, Any] = {
+        "session_data": _merged_session_data(stored["session_data"], new.get("session_data")),
+        "metadata": {**_mapping(new.get("metadata")), **_mapping(stored["metadata"])} or None,
+        "updated_at": int(time.time()),
+    }
+    if new.get("summary") is not None:
+        changed["summary"] = new["summary"]
+    if stored["session_type"] == new.get("session_type"):
+        for name in _COMPONENT_COLUMNS:
+            changed[name] = stored[name] or new.get(name)
+        for name in _DATA_COLUMNS:
+            changed[name] = new.get(name) or stored[name]
+    connection.execute(update(sessions).where(exactly(sessions.c.session_id, write.session_id)).values(**changed))
+    return Written.STORED
+
+
+def _merged_session_data(stored: object, new: object) -> dict[str, Any]:
+    kept = _mapping(stored)
+    given = {name: value for name, value in _mapping(new).items() if not (name in kept and name in _KEPT_FROM_STORED)}
+    return {**kept, **given}
+
+
+def _mapping(value: object) -> dict[str, Any]:
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def write_run(connection: Connection, write: RunWrite) -> Written:
+    """Store a run in its session: in its own place if it has one, else after the last.
+
+    Raises:
+        SessionNotFound: the session belongs to somebody else, or to nobody.
+        RunNotFound: the run's id is taken by another session.
+    """
+    stored = lock_session(connection, write.session_id)
+    if stored is None or is_deleted(connection, "run", write.run_id):
+        return Written.DELETED_MEANWHILE
+    if stored["user_id"] != write.user_id:
+        raise SessionNotFound(write.session_id)
+    ours = func.json_extract(runs.c.run_data, f"$.metadata.{OUR_KEY}").label("ours")
+    found = connection.execute(
+        select(runs.c.session_id, runs.c.run_index, runs.c.created_at, ours).where(exactly(runs.c.run_id, write.run_id))
+    ).first()
+    row = dict(write.row)
+    if found is None:
+        row["run_index"] = next_run_index(connection, write.session_id)
+        connection.execute(insert(runs).values(**row))
+        return Written.STORED
+    if found.session_id != write.session_id:
+        raise RunNotFound(write.run_id)
+    row["run_data"] = _with_our_metadata(row["run_data"], found.ours)
+    place = found.run_index if found.run_index is not None else next_run_index(connection, write.session_id)
+    row |= {"run_index": place, "created_at": found.created_at}
+    connection.execute(update(runs).where(exactly(runs.c.run_id, write.run_id)).values(**row))
+    return Written.STORED
+
+
+def next_run_index(connection: Connection, session_id: str) -> int:
+    """Return the place after the last run; the session's row must be locked."""
+    last = connection.execute(
+        select(func.max(runs.c.run_index)).where(exactly(runs.c.session_id, session_id))
+    ).scalar_one()
+    return 0 if last is None else int(last) + 1
+
+
+def _with_our_metadata(run_data: Any, ours: str | None) -> Any:
+    """Return the run with what was noted in its marker when it began (settings in force), the mark itself removed."""
+    noted = _parsed(ours)
+    noted.pop("marker", None)
+    if not noted or not isinstance(run_data, Mapping):
+        return run_data
+    metadata = _mapping(run_data.get("metadata"))
+    return {**run_data, "metadata": {**metadata, OUR_KEY: {**noted, **_mapping(metadata.get(OUR_KEY))}}}
+
+
+def _parsed(value: str | None) -> dict[str, Any]:
+    try:
+        return _mapping(json.loads(value)) if value else {}
+    except ValueError:
+        return {}
