@@ -1,0 +1,18 @@
+"""Models: the model that a setting names, and the offline model.
+
+providers   "offline" or Agno's provider:model-id -> a model, or what is missing and how to mend it
+offline     the deterministic model that needs no key
+"""
+
+from lib.models.offline import DONT_KNOW, WHAT_I_AM, OfflineModel, RequestRecorder
+from lib.models.providers import build_model, check_model, describe_model
+
+__all__ = [
+    "DONT_KNOW",
+    "WHAT_I_AM",
+    "OfflineModel",
+    "RequestRecorder",
+    "build_model",
+    "check_model",
+    "describe_model",
+]
