@@ -62,9 +62,12 @@ def read_imports(root: Path, module: str) -> Iterator[str]:
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         match node:
             case ast.Import(names=names):
-                yield from (alias.name for alias in names)
+                # `import lib` loads nothing and gives lib.__version__.
+                yield from (alias.name for alias in names if alias.name != "lib")
             case ast.ImportFrom(module=str(source), level=0, names=names):
                 for alias in names:
+                    if alias.name == "__version__":
+                        continue
                     inner = f"{source}.{alias.name}"
                     yield inner if is_module(root, inner) else source
             case ast.ImportFrom():
