@@ -23,6 +23,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+__version__ = "0.1.0"
+"""Stored with every run; see CHANGELOG.md."""
+
 _HOME = {
     "Settings": "lib.settings",
     "load_settings": "lib.settings",

@@ -49,7 +49,7 @@ def _linked(segment: Segment, run: RunRecord | None, free: list[RunRecord]) -> l
 
 def _with_run(segment: DelegationSegment, run: RunRecord | None) -> DelegationSegment:
     call = segment.call
-    if run and run.ended_at and call.ended_at and run.ended_at < call.ended_at:
+    if run and run.ended_at and (call.ended_at is None or run.ended_at < call.ended_at):
         # Agno reports the end of concurrent delegations only when the last of them is done (agno-facts 1.4).
         call = replace(call, ended_at=run.ended_at)
     return replace(segment, call=call, run=run)

@@ -1,0 +1,73 @@
+"""What members were given and showed, taken down as it happens.
+
+Agno keeps it to itself in three cases: a member that fails while streaming leaves no row (agno-facts 5.7), a member
+that is cut off neither, and a member of a member never does. So every run of the engine's own copy of a team is started
+through a thin cover that notes its input and holds on to its list of messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from typing import Any
+
+from agno.agent import Agent
+from agno.models.message import Message
+from agno.run.agent import RunOutput
+from agno.run.base import RunContext
+from agno.run.team import TeamRunOutput
+from agno.team import Team
+
+
+class MemberNotes:
+    """The inputs, messages and results of the member runs of one run, by run id."""
+
+    def __init__(self) -> None:
+        self.inputs: dict[str, str] = {}
+        self.contexts: dict[str, RunContext] = {}
+        self.results: dict[str, RunOutput | TeamRunOutput] = {}
+
+    def cover(self, team: Team) -> None:
+        """Take notes of every member below `team`, which must be a copy of our own."""
+        for member in team.members if isinstance(team.members, list) else ():
+            if isinstance(member, (Agent, Team)):
+                member.arun = self._covered(member.arun)  # type: ignore[method-assign]  # on this copy only
+            if isinstance(member, Team):
+                self.cover(member)
+
+    def messages(self, run_id: str) -> list[Message]:
+        """Return the messages of a member's run as far as it came, those it was given first."""
+        context = self.contexts.get(run_id)
+        return list(context.messages or ()) if context else []
+
+    def _covered(self, arun: Callable[..., Any]) -> Callable[..., Any]:
+        def covered(input: Any = None, **options: Any) -> Any:  # Agno's own name
+            run_id = options.get("run_id")
+            if not (run_id and options.get("stream")):
+                return arun(input, **options)
+            if options.get("run_context") is None:
+                options["run_context"] = RunContext(
+                    run_id=run_id,
+                    session_id=options.get("session_id") or "",
+                    user_id=options.get("user_id"),
+                    session_state=options.get("session_state"),
+                )
+            self.contexts[run_id] = options["run_context"]
+            self.inputs[run_id] = to_task(input)
+            return self._watched(run_id, arun(input, **options))
+
+        return covered
+
+    async def _watched(self, run_id: str, stream: AsyncIterator[Any]) -> AsyncIterator[Any]:
+        async for item in stream:
+            if isinstance(item, (RunOutput, TeamRunOutput)):
+                self.results[run_id] = item
+            yield item
+
+
+def to_task(given: Any) -> str:
+    """Return the task in a member's input: text, or the last of its messages."""
+    if isinstance(given, list):
+        given = given[-1] if given else ""
+    if isinstance(given, Message):
+        given = given.content
+    return given if isinstance(given, str) else str(given or "")

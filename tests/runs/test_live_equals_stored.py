@@ -1,0 +1,159 @@
+"""What a watcher saw is what is read back: the same segments, question, status, tokens and member runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+
+import pytest
+from agno.exceptions import ModelProviderError
+
+from lib.records import (
+    DelegationSegment,
+    RunRecord,
+    RunStatus,
+    SavedState,
+    Segment,
+    TextSegment,
+    ToolCallRecord,
+)
+from tests.runs.scripted import Script, ask, say, use
+
+
+def compared(run: RunRecord) -> dict:
+    """Return what must be equal live and stored, times to the tenth of a second."""
+    return {
+        "run_id": run.run_id,
+        "parent_run_id": run.parent_run_id,
+        "session_id": run.session_id,
+        "user_id": run.user_id,
+        "kind": run.kind,
+        "component": (run.component_id, run.component_name),
+        "question": run.question,
+        "status": run.status,
+        "error": run.error,
+        "model": run.model,
+        "tokens": run.tokens,
+        "settings": dict(run.settings),
+        "exact_times": run.exact_times,
+        "times": (to_tenth(run.started_at), to_tenth(run.ended_at)),
+        "segments": [to_compared(segment) for segment in run.segments],
+        "member_runs": [compared(member) for member in run.member_runs],
+    }
+
+
+def to_compared(segment: Segment) -> object:
+    if isinstance(segment, TextSegment):
+        return segment.text
+    call = to_compared_call(segment.call)
+    if isinstance(segment, DelegationSegment):
+        return (call, segment.member_id, segment.task, segment.run.run_id if segment.run else None)
+    return call
+
+
+def to_compared_call(call: ToolCallRecord) -> object:
+    started_at, ended_at = to_tenth(call.started_at), to_tenth(call.ended_at)
+    return replace(call, started_at=None, ended_at=None), started_at, ended_at
+
+
+def to_tenth(at) -> float | None:
+    return None if at is None else round(at.timestamp(), 1)
+
+
+BOOM = ModelProviderError("the provider broke, key sk-abcdefghijklmnop")
+
+CASES: dict[str, tuple[dict[str, Script], RunStatus]] = {
+    "no delegation": ({"leader": say("Just an answer.")}, RunStatus.COMPLETED),
+    "a tool of the leader": ({"leader": use("look_up")}, RunStatus.COMPLETED),
+    "one delegation": ({"leader": ask(("a", "task"), first="I ask."), "a": use("look_up")}, RunStatus.COMPLETED),
+    "two at once": (
+        {"leader": ask(("a", "task a"), ("b", "task b")), "a": use("look_up"), "b": use("look_up")},
+        RunStatus.COMPLETED,
+    ),
+    "the same member twice at once": (
+        {"leader": ask(("a", "task 1"), ("a", "task 2")), "a": use("look_up_slowly")},
+        RunStatus.COMPLETED,
+    ),
+    "a tool that fails": ({"leader": use("fail_to_look_up")}, RunStatus.COMPLETED),
+    "a member's tool that fails": (
+        {"leader": ask(("a", "task")), "a": use("fail_to_look_up")},
+        RunStatus.COMPLETED,
+    ),
+    "a member that fails": (
+        {
+            "leader": ask(("a", "task"), ("b", "task b"), first="I ask."),
+            "a": say("half an ", BOOM),
+            "b": use("look_up"),
+        },
+        RunStatus.COMPLETED,
+    ),
+    "a leader that fails at once": ({"leader": say(BOOM)}, RunStatus.FAILED),
+    "a leader that fails in mid text": ({"leader": say("some words then", BOOM)}, RunStatus.FAILED),
+    "a leader that fails after a delegation": (
+        {
+            "leader": lambda messages: ["then", BOOM] if messages[-1].role == "tool" else ask(("a", "t"))(messages),
+            "a": use("look_up"),
+        },
+        RunStatus.FAILED,
+    ),
+    "a team within the team": (
+        {"leader": ask(("nested", "outer task")), "nested": ask(("inner", "inner task"), first="Inner, please.")},
+        RunStatus.COMPLETED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_finished_run_is_read_back_as_it_was_seen(open_engine, database, name):
+    scripts, status = CASES[name]
+    engine = open_engine(**scripts)
+    seen = engine.start("The question?", user_id="ada", team="desk").wait(30)
+    stored = database.sessions.get_run(seen.run_id, user_id="ada")
+    assert seen.status is status
+    assert seen.saved is SavedState.STORED
+    assert compared(stored) == compared(seen)
+    assert all(run.messages for run in stored.walk()), "what each model was given is stored"
+
+
+STOPPED: dict[str, tuple[dict[str, Script], float]] = {
+    "in the leader's words": ({"leader": say("word " * 200)}, 0.3),
+    "in a member's words": (
+        {"leader": ask(("a", "task a"), ("b", "task b"), first="I ask."), "a": say("word " * 200), "b": use("look_up")},
+        0.5,
+    ),
+    "in a silent model": ({"leader": say("First.", 30.0)}, 0.3),
+    "in a blocking tool of a member": (
+        {
+            "leader": ask(("a", "task a"), ("b", "task b"), first="I ask."),
+            "a": use("block"),
+            "b": say("word " * 400),
+        },
+        0.5,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STOPPED)
+def test_a_stopped_run_keeps_what_was_said_and_is_read_back_as_it_was_seen(open_engine, database, name):
+    scripts, after_s = STOPPED[name]
+    engine = open_engine(**scripts, delay_s=0.02)
+    handle = engine.start("The question?", user_id="ada", team="desk")
+    time.sleep(after_s)
+    words = sum(
+        len(segment.text)
+        for run in handle.snapshot().walk()
+        for segment in run.segments
+        if isinstance(segment, TextSegment)
+    )
+    asked_at = time.monotonic()
+    assert engine.stop(handle.run_id, user_id="ada")
+    seen = handle.wait(20)
+    assert time.monotonic() - asked_at < 3
+    stored = database.sessions.get_run(seen.run_id, user_id="ada")
+    assert seen.status is RunStatus.STOPPED
+    assert seen.saved is SavedState.STORED
+    assert compared(stored) == compared(seen)
+    assert words and words <= sum(
+        len(segment.text) for run in stored.walk() for segment in run.segments if isinstance(segment, TextSegment)
+    )
+    assert all(not run.status.live for run in stored.walk())
