@@ -7,7 +7,6 @@ that happened during the run (F9), and read and serialise the whole session for 
 
 from __future__ import annotations
 
-import sqlite3
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -27,11 +26,10 @@ from agno.db.utils import (
 )
 from agno.session import AgentSession, TeamSession, WorkflowSession
 from sqlalchemy import JSON, Connection, event, or_, select
-from sqlalchemy.exc import SQLAlchemyError
 
 from lib.errors import DatabaseUnavailable, HistoryNotSaved, NotAllowed, RunNotFound, SessionNotFound
 from lib.storage.connector import Connector
-from lib.storage.faults import FaultKind, to_fault, told_as_storage_errors
+from lib.storage.faults import DATABASE_ERRORS, FaultKind, to_fault, told_as_storage_errors
 from lib.storage.identity import check_id, check_user, exactly
 from lib.storage.outbox import Delivery, KeptWrite, Outbox
 from lib.storage.schema import runs, sessions
@@ -113,7 +111,7 @@ class _SafeDb:
         row = self.connector.read(lambda connection: _owned_run(connection, run_id, user_id))
         return row if row is None or not deserialize else deserialize_run(row["run_type"], row["run_data"])
 
-    def get_runs(self, session_id: str | None = None, user_id: str | None = None, **filters: Any) -> Any:
+    def get_runs(self, session_id: str | None = None, user_id: str | None = None, *_: Any, **filters: Any) -> Any:
         """Return the runs of one of the user's sessions, as Agno does. A session must be named."""
         user_id = check_user(user_id)
         if session_id is None:
@@ -124,7 +122,9 @@ class _SafeDb:
         with told_as_storage_errors(self.connector.address):
             return super().get_runs(session_id=session_id, **filters)  # type: ignore[misc]
 
-    def get_sessions(self, session_type: SessionType | None = None, user_id: str | None = None, **filters: Any) -> Any:
+    def get_sessions(
+        self, session_type: SessionType | None = None, user_id: str | None = None, *_: Any, **filters: Any
+    ) -> Any:
         """Return the user's sessions, as Agno does."""
         user_id = check_user(user_id)
         with told_as_storage_errors(self.connector.address):
@@ -153,7 +153,7 @@ class _SafeDb:
             return session
         return {"session_id": session_id, **write.values, "runs": [_as_dict(run) for run in session.runs or []]}
 
-    def upsert_sessions(self, sessions: list[Any], deserialize: bool | None = True, **_: Any) -> list[Any]:
+    def upsert_sessions(self, sessions: list[Any], deserialize: bool | None = True, *_: Any, **__: Any) -> list[Any]:
         """Store several sessions, each as `upsert_session` does."""
         stored = (self.upsert_session(session, deserialize=deserialize) for session in sessions)
         return [session for session in stored if session is not None]
@@ -180,7 +180,7 @@ class _SafeDb:
                 raise self._keep(write, "earlier writes of the session still wait")
         try:
             return self.connector.write_raw(lambda connection: _apply(connection, write))
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except DATABASE_ERRORS as error:
             fault = to_fault(error)
             if fault.kind is not FaultKind.REFUSED:
                 self._no_attempt_before = time.monotonic() + _PAUSE_AFTER_FAILURE_S
@@ -289,7 +289,7 @@ def build_deliver(connector: Connector) -> Any:
     def attempt(write: SessionWrite | RunWrite) -> Delivery:
         try:
             connector.write_raw(lambda connection: _apply(connection, write), patience_s=1.0)
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except DATABASE_ERRORS as error:
             return Delivery.REFUSED if to_fault(error).kind is FaultKind.REFUSED else Delivery.LATER
         except (SessionNotFound, NotAllowed):
             return Delivery.REFUSED

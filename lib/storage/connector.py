@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import os
-import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
-from agno.db.utils import json_serializer
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError
 
 from lib.errors import DatabaseUnavailable, SettingsError
-from lib.storage.faults import retried, to_storage_error, told_as_storage_errors
+from lib.storage.faults import DATABASE_ERRORS, retried, to_storage_error, told_as_storage_errors
+from lib.storage.json_text import to_json
 
 Result = TypeVar("Result")
 Dialect = Literal["sqlite", "mysql"]
@@ -64,8 +63,10 @@ class Connector:
         """Raise DatabaseUnavailable or DatabaseBusy where the database does not answer now."""
         try:
             with self.engine.connect() as connection:
-                connection.execute(text("SELECT 1"))
-        except (SQLAlchemyError, sqlite3.Error) as error:
+                # On SQLite a SELECT 1 is answered without looking into the file.
+                probe = "SELECT 1" if self.dialect == "mysql" else "SELECT count(*) FROM sqlite_master"
+                connection.execute(text(probe))
+        except DATABASE_ERRORS as error:
             raise to_storage_error(error, self.address) from None
 
 
@@ -96,7 +97,7 @@ def _build_sqlite(url: URL, busy_timeout_s: float) -> Connector:
     _make_folder(file)
     engine = create_engine(
         url.set(drivername="sqlite", database=str(file)),
-        json_serializer=json_serializer,
+        json_serializer=to_json,
         hide_parameters=True,
         pool_size=10,
         max_overflow=20,
@@ -144,7 +145,7 @@ def _build_mysql(url: URL, busy_timeout_s: float) -> Connector:
         raise SettingsError("DATABASE_URL", got="an address without a database name", takes=_TAKES)
     engine = create_engine(
         url,
-        json_serializer=json_serializer,
+        json_serializer=to_json,
         hide_parameters=True,
         pool_pre_ping=True,
         pool_recycle=1800,

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import logging
-import os
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from agno.utils.log import configure_agno_logging
-
 from lib.errors import RunNotFound, SessionNotFound
 from lib.storage.adapters import SafeMySQLDb, SafeSqliteDb, build_deliver
+from lib.storage.agno_log import quieten_agno
 from lib.storage.connector import BUSY_TIMEOUT_S, Connector, Dialect, build_connector
 from lib.storage.faults import told_as_storage_errors
 from lib.storage.outbox import Outbox
@@ -23,8 +20,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from lib.settings import Settings
-
-AGNO_LOGGER = "roundtable.agno"
 
 
 class RunOutcome(StrEnum):
@@ -71,7 +66,7 @@ class Database:
         Raises:
             StorageError: nothing is kept on disk, and the database cannot be asked.
         """
-        if self.outbox.pending_for(run_id=run_id):
+        if self.outbox.pending_for(run_id=run_id) or self.outbox.pending_for(run_id=run_id, set_aside=True):
             return RunOutcome.KEPT_ON_DISK
         try:
             row = self.sessions.get_run_row(run_id, user_id=user_id)
@@ -83,6 +78,10 @@ class Database:
         data = row["run_data"]
         ours = (data.get("metadata") or {}).get("roundtable") or {} if isinstance(data, dict) else {}
         return RunOutcome.MISSING if ours.get("marker") else RunOutcome.STORED
+
+    def kept_for(self, user_id: str) -> int:
+        """Return how many of a user's writes are on disk and not in the database; cheap enough for every page."""
+        return self.outbox.pending_for(user_id=user_id) + self.outbox.pending_for(user_id=user_id, set_aside=True)
 
     def _has_session(self, session_id: str, user_id: str) -> bool:
         try:
@@ -120,15 +119,3 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
         raise
     outbox.flush()
     return Database(connector=connector, adapter=adapter, sessions=store, queue=queue, outbox=outbox)
-
-
-def quieten_agno() -> None:
-    """Turn Agno's telemetry off and lead its log lines through the app's own logger."""
-    os.environ["AGNO_TELEMETRY"] = "false"
-    logger = logging.getLogger(AGNO_LOGGER)
-    configure_agno_logging(
-        custom_default_logger=logger,
-        custom_agent_logger=logger,
-        custom_team_logger=logger,
-        custom_workflow_logger=logger,
-    )

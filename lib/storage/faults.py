@@ -14,12 +14,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeVar
 
+import mysql.connector
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from lib.errors import DatabaseBusy, DatabaseUnavailable, StorageError
 
 Result = TypeVar("Result")
+
+DATABASE_ERRORS = (SQLAlchemyError, sqlite3.Error, mysql.connector.Error)
+"""What a database can raise; the drivers' own come where a connection is prepared."""
 
 
 class FaultKind(StrEnum):
@@ -142,7 +146,7 @@ def told_as_storage_errors(address: str) -> Iterator[None]:
     """Turn database errors of the block into DatabaseBusy or DatabaseUnavailable, without their statements."""
     try:
         yield
-    except (SQLAlchemyError, sqlite3.Error) as error:
+    except DATABASE_ERRORS as error:
         raise to_storage_error(error, address) from None  # the cause holds SQL, and sometimes values
 
 
@@ -156,7 +160,7 @@ def retried(work: Callable[[], Result], *, attempts: int, patience_s: float) -> 
     for attempt in range(1, attempts + 1):
         try:
             return work()
-        except (SQLAlchemyError, sqlite3.Error) as error:
+        except DATABASE_ERRORS as error:
             fault = to_fault(error)
             last = attempt == attempts or time.monotonic() + pause_s > deadline
             # SQLite has waited for the lock already; waiting again would only multiply the wait.

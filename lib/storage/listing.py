@@ -124,7 +124,7 @@ def read_session_page(
     ).all()
     ids = [row.session_id for row in page[:limit]]
     rows = connection.execute(select(*_SESSION_COLUMNS).where(sessions.c.session_id.in_(ids))).mappings().all()
-    by_id = {row["session_id"]: row for row in rows}
+    by_id = {row["session_id"]: dict(row) for row in rows}
     last = page[limit - 1] if len(page) > limit else None
     next_cursor = None if last is None else _write_cursor(last.used_at, last.session_id)
     return [by_id[session_id] for session_id in ids if session_id in by_id], next_cursor
@@ -136,7 +136,7 @@ def find_session(connection: Connection, *, session_id: str, user_id: str) -> Ma
         exactly(sessions.c.session_id, session_id), exactly(sessions.c.user_id, user_id)
     )
     row = connection.execute(statement).mappings().first()
-    return row if row is not None and row["user_id"] == user_id else None
+    return dict(row) if row is not None and row["user_id"] == user_id else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,8 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-from agno.db.utils import json_serializer
-
 from lib.errors import HistoryNotSaved, SettingsError
+from lib.storage.json_text import to_json
 
 logger = logging.getLogger("roundtable.storage")
 
@@ -86,7 +85,7 @@ class Outbox:
         with self._locked():
             name = self._next_name(session_id, user_id, run_id)
             try:
-                self._write(name, json_serializer(document))
+                self._write(name, to_json(document))
             except OSError as error:
                 raise HistoryNotSaved(
                     f"The database did not take a write of session {session_id!r}, and it cannot be kept in "
@@ -99,13 +98,19 @@ class Outbox:
         return tuple(sorted(path for path in self.folder.glob("*.json") if path.is_file()))
 
     def pending_for(
-        self, *, session_id: str | None = None, run_id: str | None = None, user_id: str | None = None
+        self,
+        *,
+        session_id: str | None = None,
+        run_id: str | None = None,
+        user_id: str | None = None,
+        set_aside: bool = False,
     ) -> int:
-        """Return how many kept writes belong to all of the given; cheap, no file is read."""
+        """Return how many kept writes (or those set aside) belong to all of the given; cheap, no file is read."""
         wanted = [
             f"{letter}{_short(value)}" for letter, value in (("s", session_id), ("r", run_id), ("u", user_id)) if value
         ]
-        return sum(all(mark in path.name.split(".") for mark in wanted) for path in self.pending())
+        files = self.set_aside() if set_aside else self.pending()
+        return sum(all(mark in path.name.split(".") for mark in wanted) for path in files)
 
     def set_aside(self) -> tuple[Path, ...]:
         """Return the files that cannot be written to the database as they are; each has a note beside it."""

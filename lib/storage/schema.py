@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 from agno.db.base import BaseDb
-from agno.db.utils import json_serializer
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -39,6 +38,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from lib.errors import DatabaseBusy, DatabaseUnavailable
 from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
+from lib.storage.json_text import to_json
 
 SETUP_PATIENCE_S = 60
 
@@ -50,9 +50,11 @@ class StoredJson(TypeDecorator[Any]):
     cache_ok = True
 
     def process_bind_param(self, value: Any, dialect: Dialect) -> str | None:
-        return None if value is None else json_serializer(value)
+        """Return the JSON text to store."""
+        return None if value is None else to_json(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Return what is stored as a Python value."""
         if not isinstance(value, str | bytes):
             return value
         try:
@@ -90,15 +92,15 @@ runs = table(
 )
 
 _OURS = MetaData()
-_ON_MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
-_ON_MYSQL |= {f"mariadb_{name.removeprefix('mysql_')}": value for name, value in _ON_MYSQL.items()}
-_SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
-_SECONDS = Double().with_variant(mysql.DOUBLE(), "mysql", "mariadb")
+ON_MYSQL: dict[str, Any] = {"mysql_charset": "utf8mb4", "mysql_collate": "utf8mb4_bin", "mysql_engine": "InnoDB"}
+ON_MYSQL |= {f"mariadb_{name.removeprefix('mysql_')}": value for name, value in ON_MYSQL.items()}
+SEQUENCE = BigInteger().with_variant(Integer(), "sqlite")
+_SECONDS: Double[float] = Double().with_variant(mysql.DOUBLE(), "mysql", "mariadb")
 
 run_queue = Table(
     "roundtable_run_queue",
     _OURS,
-    Column("sequence", _SEQUENCE, primary_key=True, autoincrement=True),
+    Column("sequence", SEQUENCE, primary_key=True, autoincrement=True),
     Column("run_id", String(MAX_ID_LENGTH), nullable=False, unique=True),
     Column("session_id", String(MAX_ID_LENGTH), nullable=False),
     Column("user_id", String(MAX_ID_LENGTH), nullable=False),
@@ -109,7 +111,7 @@ run_queue = Table(
     Column("stop_requested_at", _SECONDS),
     Index("roundtable_run_queue_session", "session_id", "sequence"),
     sqlite_autoincrement=True,
-    **_ON_MYSQL,
+    **ON_MYSQL,
 )
 
 deleted = Table(
@@ -118,7 +120,7 @@ deleted = Table(
     # A hash, so that ids which only differ in what a collation ignores stay two.
     Column("deleted_key", String(64), primary_key=True),
     Column("deleted_at", BigInteger, nullable=False),
-    **_ON_MYSQL,
+    **ON_MYSQL,
 )
 
 _INDEXES = {

@@ -200,13 +200,13 @@ class SessionStore:
         chosen = sorted({check_text(tag, "tag", max_length=MAX_TAG_LENGTH, one_line=True).strip() for tag in tags})
         if len(chosen) > MAX_TAGS:
             raise InvalidInput(f"A session takes at most {MAX_TAGS} tags, not {len(chosen)}. Nothing was written.")
-        self._change(session_id, user_id, lambda _, ours: ours.update(tags=chosen) or True)
+        self._change(session_id, user_id, _setting("tags", chosen))
 
     def set_collection(self, session_id: str, collection: str | None, *, user_id: str) -> None:
         """Put a session into a collection; None takes it out."""
         if collection is not None:
             collection = check_text(collection, "collection", max_length=MAX_TITLE_LENGTH, one_line=True).strip()
-        self._change(session_id, user_id, lambda _, ours: ours.update(collection=collection) or True)
+        self._change(session_id, user_id, _setting("collection", collection))
 
     def _change(self, session_id: str, user_id: str, change: Callable[[dict[str, Any], dict[str, Any]], bool]) -> bool:
         """Change a session's data and our part of it under its lock; False: `change` left it as it is."""
@@ -271,6 +271,16 @@ class SessionStore:
             )
 
         self._connector.write(work)
+
+
+def _setting(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
+    """Return a change that sets one of our own values."""
+
+    def change(_data: dict[str, Any], ours: dict[str, Any]) -> bool:
+        ours[name] = value
+        return True
+
+    return change
 
 
 def _remember_deletion(connection: Connection, kind: str, value: str) -> None:

@@ -17,7 +17,7 @@ from lib.records import ImageRecord, SessionKind
 from lib.storage.identity import exactly
 from lib.storage.run_queue import enter
 from lib.storage.schema import runs, sessions
-from lib.storage.writing import OUR_KEY, is_deleted, lock_session, next_run_index
+from lib.storage.writing import OUR_KEY, insert_session_if_missing, is_deleted, lock_session, next_run_index
 
 TITLE_OF_A_QUESTION = 60
 FIRST_QUESTION_LENGTH = 500
@@ -81,20 +81,19 @@ def _insert_session(
     data: dict[str, Any] = {OUR_KEY: dict(ours)}
     if title:
         data["session_name"] = title
-    # A simultaneous first message of the same session may be faster; then its row is the one.
-    statement = insert(sessions).values(
-        session_id=session_id,
-        session_type=kind.value,
-        user_id=user_id,
-        session_data=data,
-        created_at=now,
-        updated_at=now,
-        **{
+    insert_session_if_missing(
+        connection,
+        {
+            "session_id": session_id,
+            "session_type": kind.value,
+            "user_id": user_id,
+            "session_data": data,
+            "created_at": now,
+            "updated_at": now,
             f"{kind.value}_id": component_id,
             f"{kind.value}_data": {f"{kind.value}_id": component_id, "name": component_name or component_id},
         },
     )
-    connection.execute(statement.prefix_with("IGNORE", dialect="mysql").prefix_with("IGNORE", dialect="mariadb"))
 
 
 def stage(connection: Connection, staged: StagedQuestion) -> None:
@@ -128,7 +127,7 @@ def _note_question(connection: Connection, session: Mapping[str, Any], *, asked:
     """Keep the first question in the session's row, so that lists need no run, and move the session to the top."""
     data = dict(session["session_data"]) if isinstance(session["session_data"], Mapping) else {}
     ours = dict(data[OUR_KEY]) if isinstance(data.get(OUR_KEY), Mapping) else {}
-    if "first_question" not in ours and place_is_first(connection, session["session_id"]):
+    if "first_question" not in ours and _holds_no_run(connection, session["session_id"]):
         ours["first_question"] = asked["first_question"]
     if not data.get("session_name") and ours.get("first_question") == asked["first_question"]:
         data["session_name"], ours["title_by"] = title, "question"
@@ -140,7 +139,7 @@ def _note_question(connection: Connection, session: Mapping[str, Any], *, asked:
     )
 
 
-def place_is_first(connection: Connection, session_id: str) -> bool:
+def _holds_no_run(connection: Connection, session_id: str) -> bool:
     """Whether a session holds no run yet."""
     return connection.execute(select(runs.c.run_id).where(runs.c.session_id == session_id).limit(1)).first() is None
 

@@ -15,6 +15,7 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy.dialects import mysql
 
 from lib.errors import RunNotFound, SessionNotFound
 from lib.storage.identity import exactly
@@ -79,9 +80,9 @@ def write_session(connection: Connection, write: SessionWrite) -> Written:
         # A session the run had found stored, and which is gone now, was deleted; so was one that is remembered as such.
         if not write.is_new or is_deleted(connection, "session", write.session_id):
             return Written.DELETED_MEANWHILE
-        connection.execute(insert(sessions).values(session_id=write.session_id, **write.values))
-        return Written.STORED
-    if stored["user_id"] != write.user_id:
+        insert_session_if_missing(connection, {"session_id": write.session_id, **write.values})
+        stored = lock_session(connection, write.session_id)
+    if stored is None or stored["user_id"] != write.user_id:
         raise SessionNotFound(write.session_id)
     new = write.values
     changed: dict[str, Any] = {
@@ -98,6 +99,16 @@ def write_session(connection: Connection, write: SessionWrite) -> Written:
             changed[name] = new.get(name) or stored[name]
     connection.execute(update(sessions).where(exactly(sessions.c.session_id, write.session_id)).values(**changed))
     return Written.STORED
+
+
+def insert_session_if_missing(connection: Connection, values: Mapping[str, Any]) -> None:
+    """Insert a session row; where a simultaneous first message was faster, its row is the one."""
+    if connection.dialect.name == "sqlite":  # the transaction holds the only writer's lock
+        connection.execute(insert(sessions).values(**values))
+        return
+    # Not INSERT IGNORE, which also lets the server store values other than the given ones.
+    statement = mysql.insert(sessions).values(**values)
+    connection.execute(statement.on_duplicate_key_update(session_id=sessions.c.session_id))
 
 
 def _merged_session_data(stored: object, new: object) -> dict[str, Any]:
@@ -118,7 +129,12 @@ def write_run(connection: Connection, write: RunWrite) -> Written:
         RunNotFound: the run's id is taken by another session.
     """
     stored = lock_session(connection, write.session_id)
-    if stored is None or is_deleted(connection, "run", write.run_id):
+    parent_run_id = write.row.get("parent_run_id")
+    if (
+        stored is None
+        or is_deleted(connection, "run", write.run_id)
+        or (parent_run_id and is_deleted(connection, "run", parent_run_id))
+    ):
         return Written.DELETED_MEANWHILE
     if stored["user_id"] != write.user_id:
         raise SessionNotFound(write.session_id)
