@@ -242,6 +242,19 @@ class SessionSummary:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SearchHit:
+    """A question or answer that holds what was looked for, with the hit in its sentence."""
+
+    session_id: str
+    run_id: str
+    asked_at: datetime
+    found_in: str  # "question" or "answer"
+    before: str
+    hit: str
+    after: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Page(Generic[Item]):
     """One page of a list and the cursor of the next one; `None` on the last page."""
 
