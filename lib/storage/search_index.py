@@ -11,7 +11,7 @@ characters of a question or an answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from sqlalchemy import (
     Connection,
     Index,
     MetaData,
+    RowMapping,
     String,
     Table,
     Text,
@@ -128,9 +129,9 @@ class SearchIndex:
             self._remember(connection, row)
         return len(new) if advanced else len(changed)
 
-    def _remember(self, connection: Connection, row: Mapping[str, Any]) -> None:
+    def _remember(self, connection: Connection, row: RowMapping) -> None:
         owner = row["owner"] or ""  # a session without an owner is nobody's to search; its rows are only ticked off
-        record = to_run_record(row)
+        record = to_run_record({**row})
         answer = "\n".join(segment.text for segment in record.segments if isinstance(segment, TextSegment))
         question, answer = (text_of_run[:MAX_TEXT_LENGTH] if owner else "" for text_of_run in (record.question, answer))
         words = " ".join([to_user_word(owner), *to_words(question), *to_words(answer)])
@@ -148,7 +149,7 @@ class SearchIndex:
             )
         )
         if not on_mysql:
-            number = stored.inserted_primary_key[0]
+            (number,) = stored.inserted_primary_key or (None,)
             statement = text(f"INSERT INTO {_SQLITE_WORDS} (rowid, words) VALUES (:number, :words)")
             connection.execute(statement, {"number": number, "words": words})
 
@@ -191,7 +192,7 @@ class SearchIndex:
 
     def _read_candidates(
         self, connection: Connection, question: SearchQuestion, user_id: str, place: tuple[int, int] | None
-    ) -> Sequence[Mapping[str, Any]]:
+    ) -> Sequence[RowMapping]:
         statement = select(texts).where(exactly(texts.c.user_id, user_id))
         asked, parameters = self._to_match(question, user_id)
         if asked is not None:
@@ -219,28 +220,28 @@ class SearchIndex:
 _columns = (runs.c.run_id, *_fingerprint)
 
 
-def _read_rows_after(connection: Connection, updated_at: int, run_id: str) -> Sequence[Mapping[str, Any]]:
+def _read_rows_after(connection: Connection, updated_at: int, run_id: str) -> Sequence[RowMapping]:
     later = or_(runs.c.updated_at > updated_at, and_(runs.c.updated_at == updated_at, runs.c.run_id > run_id))
     return _read_heads(connection, later)
 
 
-def _read_rows_since(connection: Connection, updated_at: int) -> Sequence[Mapping[str, Any]]:
+def _read_rows_since(connection: Connection, updated_at: int) -> Sequence[RowMapping]:
     return _read_heads(connection, or_(runs.c.updated_at >= updated_at, runs.c.updated_at.is_(None)), limit=10 * BATCH)
 
 
-def _read_heads(connection: Connection, condition: Any, *, limit: int = BATCH) -> Sequence[Mapping[str, Any]]:
+def _read_heads(connection: Connection, condition: Any, *, limit: int = BATCH) -> Sequence[RowMapping]:
     statement = select(*_columns).where(condition, runs.c.parent_run_id.is_(None))
     return connection.execute(statement.order_by(runs.c.updated_at, runs.c.run_id).limit(limit)).mappings().all()
 
 
-def _without_known(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+def _without_known(connection: Connection, rows: Sequence[RowMapping]) -> list[RowMapping]:
     ids = [row["run_id"] for row in rows]
     statement = select(texts.c.run_id, texts.c.fingerprint).where(texts.c.run_id.in_(ids))
     known = {row.run_id: row.fingerprint for row in connection.execute(statement)}
     return [row for row in rows if known.get(row["run_id"]) != _to_fingerprint(row)][:BATCH]
 
 
-def _read_bodies(connection: Connection, run_ids: Iterable[str]) -> Sequence[Mapping[str, Any]]:
+def _read_bodies(connection: Connection, run_ids: Iterable[str]) -> Sequence[RowMapping]:
     statement = (
         select(runs, func.length(runs.c.run_data).label("size"), sessions.c.user_id.label("owner"))
         .join_from(runs, sessions, runs.c.session_id == sessions.c.session_id)
@@ -257,9 +258,7 @@ def _forget(connection: Connection, dialect: str, run_id: str) -> None:
     connection.execute(delete(texts).where(condition))
 
 
-def _still_there(
-    connection: Connection, rows: Sequence[Mapping[str, Any]], user_id: str
-) -> Sequence[Mapping[str, Any]]:
+def _still_there(connection: Connection, rows: Sequence[RowMapping], user_id: str) -> Sequence[RowMapping]:
     """Drop what was deleted, or went to somebody else, since it was indexed."""
     ids = [row["run_id"] for row in rows]
     statement = (
@@ -271,7 +270,7 @@ def _still_there(
     return [row for row in rows if row["run_id"] in there]
 
 
-def _to_fingerprint(row: Mapping[str, Any]) -> str:
+def _to_fingerprint(row: RowMapping) -> str:
     return f"{row['status'] or ''}:{row['updated_at'] or 0}:{row['size']}"[:80]
 
 
@@ -285,7 +284,7 @@ def _storable(text_of_run: str) -> str:
     return text_of_run.encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
 
 
-def _to_hit(row: Mapping[str, Any], terms: tuple[str, ...]) -> SearchHit | None:
+def _to_hit(row: RowMapping, terms: tuple[str, ...]) -> SearchHit | None:
     folded = fold(row["question"] + "\n" + row["answer"])
     if not all(term in folded for term in terms):
         return None
