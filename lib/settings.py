@@ -13,6 +13,7 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any, Final
 
+from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import (
@@ -41,6 +42,7 @@ _SERVER_URL = re.compile(
     r"/[^/?#@\s]+"  # database
     r"(?:\?[^#\s]*)?"
 )
+_SCHEME = re.compile(r"[A-Za-z0-9+.-]*://")
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
 _IMPORT_PATH = re.compile(r"[^\W\d]\w*(?:\.[^\W\d]\w*)*:[^\W\d]\w*(?:\.[^\W\d]\w*)*")
 _HEADER_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")
@@ -190,16 +192,29 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: Any) -> Settings:
-    """Return the settings in force; `overrides` (by field name) win over every source. Raises SettingsError."""
+    """Return the settings in force; `overrides` (by field name) win over every source. Raises SettingsError.
+
+    Without overrides this is the start of an app: what else `.env` holds, such as OPENAI_API_KEY, is put into the environment
+    where it is not set there, because that is where model providers look for it.
+    """
     problem: SettingsError
     try:
-        return Settings(**overrides)
+        settings = Settings(**overrides)
+        if not overrides:
+            _hand_over_provider_variables()
+        return settings
     except ValidationError as error:
         problem = _to_settings_error(error)
     except UnicodeDecodeError:
         problem = SettingsError(str(ENV_FILE), got="bytes that are not UTF-8", takes="text in UTF-8")
     # Raised here, not in the handler: pydantic's error holds the value that was refused, which may be a password.
     raise problem
+
+
+def _hand_over_provider_variables() -> None:
+    for name, value in dotenv_values(ENV_FILE).items():
+        if value and name.lower() not in Settings.model_fields:
+            os.environ.setdefault(name, value)
 
 
 def setting_name(field: str) -> str:
@@ -210,17 +225,17 @@ def setting_name(field: str) -> str:
 def hide_password(url: str) -> str:
     """Return `url` with its password as ***, also when it is no URL that anything can parse.
 
-    What cannot be told from a password is hidden too: everything from the first colon of the login to the last @.
+    What cannot be told from a password is hidden too: everything up to the last @, save the user of a MySQL URL.
     """
-    scheme, mark, rest = url.partition("://")
-    if not mark:
-        scheme, rest = "", url
-    if scheme.startswith("sqlite") and rest.startswith("/"):
+    if url.startswith("sqlite:///"):
         return url
-    login, at, address = rest.rpartition("@")
-    user, colon, _ = (login if at else rest).partition(":")
-    shown = f"{scheme}{mark}{user}{':***' if colon else ''}{at}{address if at else ''}"
-    return _SECRET_OPTION.sub(r"\1***", shown)
+    found = _SCHEME.match(url)
+    scheme = found[0] if found else ""
+    login, at, address = url.removeprefix(scheme).rpartition("@")
+    if at and not scheme.startswith(("mysql", "mariadb")):
+        return _SECRET_OPTION.sub(r"\1***", f"{scheme}***@{address}")
+    user, colon, _ = (login if at else address).partition(":")
+    return _SECRET_OPTION.sub(r"\1***", f"{scheme}{user}{':***' if colon else ''}{at}{address if at else ''}")
 
 
 def _is_sqlite_file(url: str) -> bool:

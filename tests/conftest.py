@@ -25,6 +25,19 @@ if TYPE_CHECKING:
 os.environ["AGNO_TELEMETRY"] = "false"
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add --fail-on-skip, which `make test` gives: what could not be tested is not passed over."""
+    parser.addoption("--fail-on-skip", action="store_true", help="a skipped test fails the run")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Fail the run when a test was skipped and --fail-on-skip is given."""
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    if session.config.getoption("--fail-on-skip") and reporter is not None and reporter.stats.get("skipped"):
+        session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
 @pytest.fixture(autouse=True)
 def _no_settings_from_outside(monkeypatch: pytest.MonkeyPatch) -> None:
     """A developer's own settings and keys never reach a test."""
