@@ -127,8 +127,8 @@ class Prediction(Protocol):
         """What is not."""
 
 
-HistoryRule = Callable[[Sequence[RunRecord], RunRecord], Prediction]
-"""Takes the session's earlier runs in stored order and the run that was asked; gives its predicted history."""
+HistoryRule = Callable[[Sequence[RunRecord], RunRecord], Prediction | None]
+"""Takes the session's earlier runs in stored order and the run that was asked; gives its predicted history, if it can."""
 
 
 def list_requests(

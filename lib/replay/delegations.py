@@ -49,6 +49,7 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
     parts = [part for part in run.segments if isinstance(part, DelegationSegment)]
     asked = Counter(part.member_id for part in parts)
     given: set[tuple[str, str]] = set()
+    used = list_results_used(run)
     for part in parts:
         task = (part.member_id, _plain(part.task))
         member_run = part.run
@@ -67,25 +68,29 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
             failed=part.call.failed or (member_run is not None and member_run.status is RunStatus.FAILED),
             duration_s=duration_s,
             tokens=member_run.total_tokens if member_run else Tokens(),
-            result_used=is_result_used(run, part),
+            result_used=used.get(part.call.tool_call_id),
         )
         given.add(task)
 
 
-def is_result_used(run: RunRecord, part: DelegationSegment) -> bool | None:
-    """Whether the leader's later words hold anything that the member's result says and the task did not.
+def list_results_used(run: RunRecord) -> dict[str, bool | None]:
+    """Return by tool call whether the leader's later words hold anything that a result says and question and task did not.
 
-    Compared are numbers and the longer words. A result without either, and a leader that went on with no words, cannot be judged.
+    Compared are numbers and the longer words. A result that says too little of its own, and a leader that went on without
+    words, cannot be judged: None.
     """
-    place = run.segments.index(part)
-    later = run.segments[place + 1 :]
-    said = " ".join(_words_of(segment) for segment in later)
-    asked_before = f"{run.question} {part.task}"
-    facts = _facts(part.call.result or "") - _facts(asked_before)
-    spoken = any(isinstance(segment, TextSegment) for segment in later)
-    if not facts or not spoken or run.status is not RunStatus.COMPLETED:
-        return None
-    return bool(facts & _facts(said))
+    used: dict[str, bool | None] = {}
+    later: set[str] = set()
+    spoken = False
+    for part in reversed(run.segments):
+        if isinstance(part, DelegationSegment):
+            facts = _facts(part.call.result or "") - _facts(f"{run.question} {part.task}")
+            telling = any(fact[0].isdigit() for fact in facts) or len(facts) >= 4
+            judged = telling and spoken and run.status is RunStatus.COMPLETED
+            used[part.call.tool_call_id] = bool(facts & later) if judged else None
+        spoken = spoken or isinstance(part, TextSegment)
+        later |= _facts(_words_of(part))
+    return used
 
 
 def _words_of(segment: Segment) -> str:

@@ -26,7 +26,9 @@ def parse_json(value: Any) -> tuple[Any, str | None]:
     if not isinstance(value, str):
         return value, None
     try:
-        return json.loads(value), None
+        parsed = json.loads(value)
+        # Agno 2.x writes JSON into JSON columns on SQLite: text within text.
+        return (json.loads(parsed), None) if isinstance(parsed, str) and parsed[:1] in ("{", "[") else (parsed, None)
     except RecursionError:
         return None, "The stored JSON is nested too deeply to be read; see the raw row."
     except ValueError:

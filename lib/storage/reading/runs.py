@@ -171,6 +171,8 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
     status, saved, notes = _status(stored, live)
     started_at, ended_at, duration_s = _times(stored, told)
     tokens = to_tokens(data.get("metrics"))
+    messages = to_messages(data.get("messages"), run_id=stored.run_id)
+    asked = next((message for message in messages if message.role == "user" and not message.from_history), None)
     return RunRecord(
         run_id=stored.run_id,
         session_id=to_text(stored.get("session_id")),
@@ -180,8 +182,9 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
         component_name=stored.component_name,
         status=status,
         question=_question(stored),
+        question_message_id=asked.message_id if asked else None,
         parent_run_id=stored.parent_run_id,
-        messages=to_messages(data.get("messages"), run_id=stored.run_id),
+        messages=messages,
         images=to_images(to_mapping(data.get("input")).get("images")),
         error=_error(stored, told, status),
         started_at=started_at,

@@ -36,7 +36,7 @@ def build_segments(
     segments: list[Segment] = []
     for message in own:
         if message.content:
-            segments.append(TextSegment(text=message.content))
+            segments.append(TextSegment(text=message.content, message_id=message.message_id))
         for request in message.tool_requests:
             segments.extend(calls.take(request))
     left = calls.left()
@@ -57,17 +57,21 @@ def build_segments(
 
 def _joined(segments: Iterable[Segment]) -> Iterable[Segment]:
     """Yield the segments as a watcher saw them: words that follow each other as one, no blank words."""
-    words: list[str] = []
+    words: list[TextSegment] = []
     for segment in segments:
         if isinstance(segment, TextSegment):
-            words.append(segment.text)
+            words.append(segment)
             continue
-        if "".join(words).strip():
-            yield TextSegment(text="".join(words))
+        yield from _as_one(words)
         words.clear()
         yield segment
-    if "".join(words).strip():
-        yield TextSegment(text="".join(words))
+    yield from _as_one(words)
+
+
+def _as_one(words: list[TextSegment]) -> Iterable[TextSegment]:
+    text = "".join(segment.text for segment in words)
+    if text.strip():
+        yield TextSegment(text=text, message_id=words[0].message_id)
 
 
 class _Calls:

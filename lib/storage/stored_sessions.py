@@ -1,0 +1,140 @@
+"""Any session that Agno stored, read without writing: other apps' too, and of versions that had no table of runs.
+
+Opening the app's own `Database` makes tables and indexes; this does not touch what it reads. Whole rows are read, also of
+columns this version does not know, as text where they are JSON: what is damaged is for `lib.storage.reading` to tell of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, create_engine, inspect, literal_column, select
+from sqlalchemy.engine import make_url
+
+from lib.errors import DatabaseUnavailable, SessionNotFound
+from lib.records import RunRecord, RunStatus, SessionKind, SessionSummary
+from lib.settings import Settings
+from lib.storage.connector import Connector, build_connector
+from lib.storage.identity import exactly, is_storable_id
+from lib.storage.reading import to_run_records, to_run_records_of_blob
+from lib.storage.reading.loose import to_list, to_mapping, to_optional_text, to_text, to_time
+from lib.storage.schema import runs, sessions
+
+_EVERYTHING: ColumnElement[Any] = literal_column("*")
+_LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class StoredSession:
+    """A session as its rows hold it."""
+
+    row: Mapping[str, Any]
+    run_rows: Sequence[Mapping[str, Any]]
+    live: Mapping[str, RunStatus] = field(default_factory=dict)
+
+    @property
+    def session_data(self) -> Mapping[str, Any]:
+        """The session's own data: title, state, metrics."""
+        return to_mapping(self.row.get("session_data"))
+
+    @cached_property
+    def runs(self) -> tuple[RunRecord, ...]:
+        """All runs in stored order with their member runs under them; none is lost (`to_run_records`)."""
+        known = {str(row.get("run_id")) for row in self.run_rows}
+        older = [run for run in to_list(self.row.get("runs")) if to_mapping(run).get("run_id") not in known]
+        if not older:
+            return to_run_records(self.run_rows, live_run_ids=self.live)
+        return (*to_run_records_of_blob(older), *to_run_records(self.run_rows, live_run_ids=self.live))
+
+    @property
+    def summary(self) -> SessionSummary:
+        """What a list shows of it."""
+        row = self.row
+        kind = to_text(row.get("session_type"))
+        known = SessionKind(kind) if kind in ("team", "agent", "workflow") else SessionKind.TEAM
+        ours = to_mapping(self.session_data.get("roundtable"))
+        top = [run for run in self.runs if run.parent_run_id is None]
+        return SessionSummary(
+            session_id=to_text(row.get("session_id")),
+            user_id=to_optional_text(row.get("user_id")),
+            kind=known,
+            component_id=to_text(row.get(f"{known}_id")),
+            title=to_optional_text(self.session_data.get("session_name")),
+            first_question=top[0].question if top else None,
+            runs=len(top),
+            created_at=to_time(row.get("created_at")) or _LONG_AGO,
+            updated_at=to_time(row.get("updated_at")) or to_time(row.get("created_at")) or _LONG_AGO,
+            last_status=top[-1].status if top else None,
+            forked_from_session_id=to_optional_text(self.session_data.get("forked_from_session_id")),
+            title_by=to_optional_text(ours.get("title_by")),
+        )
+
+
+class StoredSessions:
+    """Reads sessions by id."""
+
+    def __init__(self, connector: Connector) -> None:
+        self._connector = connector
+
+    def get_session(
+        self, session_id: str, *, user_id: str | None = None, live: Mapping[str, RunStatus] | None = None
+    ) -> StoredSession:
+        """Return a session with all its rows. With `user_id`, only that user's; without, anybody's.
+
+        Raises:
+            SessionNotFound: there is none, or it is another user's.
+        """
+        if not is_storable_id(session_id):
+            raise SessionNotFound(session_id)
+        row, run_rows = self._connector.read(lambda connection: _read(connection, session_id))
+        if row is None or (user_id is not None and row.get("user_id") != user_id):
+            raise SessionNotFound(session_id)
+        return StoredSession(row=row, run_rows=run_rows, live=live or {})
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._connector.engine.dispose()
+
+
+def open_stored_sessions(settings: Settings) -> StoredSessions:
+    """Return a reader of the database that DATABASE_URL names; SQLite files are opened read-only.
+
+    Raises:
+        DatabaseUnavailable: there is no such file.
+        SettingsError: the address is none that can be used.
+    """
+    address = settings.database_url.get_secret_value()
+    url = make_url(address)
+    if not url.drivername.startswith("sqlite"):
+        return StoredSessions(build_connector(address))
+    file = Path(url.database or "").expanduser().absolute()
+    if not file.is_file():
+        raise DatabaseUnavailable(f"There is no database {file}. Check DATABASE_URL.")
+    engine = create_engine(
+        f"sqlite:///file:{file.as_uri().removeprefix('file://')}?mode=ro&uri=true", hide_parameters=True
+    )
+    return StoredSessions(Connector(engine=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file)))
+
+
+def _read(connection: Connection, session_id: str) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
+    known = inspect(connection)
+    row: Mapping[str, Any] | None = None
+    run_rows: list[Mapping[str, Any]] = []
+    if known.has_table("agno_sessions"):
+        statement = select(_EVERYTHING).select_from(sessions).where(exactly(sessions.c.session_id, session_id))
+        found = connection.execute(statement).mappings().first()
+        row = dict(found) if found else None
+    if row is not None and known.has_table("agno_runs"):
+        statement = (
+            select(_EVERYTHING)
+            .select_from(runs)
+            .where(exactly(runs.c.session_id, session_id))
+            .order_by(runs.c.run_index, runs.c.created_at, runs.c.run_id)
+        )
+        run_rows = [dict(found) for found in connection.execute(statement).mappings()]
+    return row, run_rows
