@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import mysql.connector
+import openai
 import pytest
 
+from tests.services.llmock import open_llmock
 from tests.services.mariadb import COLLATION, MariaDBServer
+from tests.services.npm import get_npm_file
 
 
 def test_each_test_has_a_database_of_its_own_that_compares_names_exactly(mariadb: MariaDBServer) -> None:
@@ -43,3 +49,19 @@ def test_a_limited_account_reaches_its_database_only(mariadb: MariaDBServer) -> 
 
 def test_the_fixture_gives_an_empty_database_of_each_kind(database_url: str) -> None:
     assert database_url.startswith(("sqlite:///", "mysql+mysqlconnector://"))
+
+
+def test_the_openai_compatible_server_answers_from_its_fixtures(tmp_path: Path) -> None:
+    fixtures = tmp_path / "fixtures"
+    fixtures.mkdir()
+    answer = {"match": {"userMessage": "hello"}, "response": {"content": "good day"}}
+    (fixtures / "hello.json").write_text(json.dumps({"fixtures": [answer]}))
+    with open_llmock(fixtures) as base_url:
+        client = openai.OpenAI(base_url=base_url, api_key="none", max_retries=0)
+        with client:
+            said = client.chat.completions.create(model="any", messages=[{"role": "user", "content": "hello"}])
+    assert said.choices[0].message.content == "good day"
+
+
+def test_the_accessibility_rules_are_there() -> None:
+    assert "axe" in get_npm_file("axe-core/axe.min.js").read_text(encoding="utf-8")[:200]
