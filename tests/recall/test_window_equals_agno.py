@@ -50,7 +50,8 @@ def db(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SqliteDb]:
     adapter.db_engine.dispose()
 
 
-call_ids = st.sampled_from(["c1", "c2", "c3", "c4", "c5"])
+CALL_IDS = ("c1", "c2", "c3", "c4", "c5")
+call_ids = st.sampled_from(CALL_IDS)
 
 
 @st.composite
@@ -58,7 +59,7 @@ def messages(draw: st.DrawFn) -> Message:
     role = draw(st.sampled_from(["system", "user", "assistant", "assistant", "tool", "developer"]))
     extra: dict[str, Any] = {}
     if role == "tool":
-        extra["tool_call_id"] = draw(st.one_of(st.none(), call_ids))
+        extra["tool_call_id"] = draw(st.sampled_from([None, *CALL_IDS]))
     if role == "assistant":
         asked = draw(st.lists(call_ids, max_size=3))
         extra["tool_calls"] = [
@@ -68,7 +69,7 @@ def messages(draw: st.DrawFn) -> Message:
         id=str(uuid4()),
         role=role,
         content=draw(st.sampled_from([None, "", "bird", "hello"])) if role != "user" else "hello",
-        from_history=draw(st.sampled_from([False, False, False, True])),
+        from_history=draw(st.sampled_from([False] * 7 + [True])),
         **extra,
     )
 
@@ -77,12 +78,14 @@ def messages(draw: st.DrawFn) -> Message:
 def stored_runs(draw: st.DrawFn) -> list[TeamRunOutput | RunOutput]:
     """Rows as Agno, our markers, other apps and accidents write them."""
     runs: list[TeamRunOutput | RunOutput] = []
-    for _ in range(draw(st.integers(0, 7))):
+    for _ in range(draw(st.integers(2, 9))):
         common: dict[str, Any] = {
             "run_id": str(uuid4()),
-            "status": draw(st.sampled_from([AgnoStatus.completed] * 4 + list(AgnoStatus))),
-            "messages": draw(st.one_of(st.none(), st.lists(messages(), max_size=5))),
-            "parent_run_id": draw(st.sampled_from([None, None, None, "gone", runs[-1].run_id if runs else None])),
+            "status": draw(st.sampled_from([AgnoStatus.completed] * 14 + list(AgnoStatus))),
+            "messages": draw(st.sampled_from([True] * 9 + [False]))
+            and draw(st.lists(messages(), min_size=1, max_size=5))
+            or None,
+            "parent_run_id": draw(st.sampled_from([None] * 9 + ["gone", runs[-1].run_id if runs else None])),
         }
         if draw(st.booleans()):
             runs.append(TeamRunOutput(team_id=draw(st.sampled_from(["desk", "other"])), **common))
@@ -91,7 +94,7 @@ def stored_runs(draw: st.DrawFn) -> list[TeamRunOutput | RunOutput]:
     return runs
 
 
-numbers = st.one_of(st.none(), st.integers(-1, 6))
+numbers = st.sampled_from([None, None, -1, 0, 1, 1, 2, 2, 3, 4, 5, 6, 9])
 
 
 def write_session(db: SqliteDb, runs: list[TeamRunOutput | RunOutput], kind: str = "team") -> str:
