@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import NamedTuple
 from uuid import uuid4
 
-from lib.errors import RoundtableError
+from lib.errors import RoundtableError, SessionNotFound
 from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, SavedState, ToolCallRecord, ToolSegment
 from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings, load_settings
@@ -72,11 +72,14 @@ class Demo:
         return stored
 
     def runs(self) -> tuple[RunRecord, ...]:
-        """Return every run of the session, oldest first."""
+        """Return every run of the session, oldest first; none where there is no such session yet."""
         found: tuple[RunRecord, ...] = ()
         before: str | None = None
         while True:
-            page = self.roundtable.store.list_runs(self.session_id, user_id=self.user_id, before=before)
+            try:
+                page = self.roundtable.store.list_runs(self.session_id, user_id=self.user_id, before=before)
+            except SessionNotFound:
+                return ()
             found = (*page.items, *found)
             if page.next_cursor is None:
                 return found
