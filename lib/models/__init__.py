@@ -5,7 +5,7 @@ offline     the deterministic model that needs no key
 """
 
 from lib.models.offline import DONT_KNOW, WHAT_I_AM, OfflineModel, RequestRecorder
-from lib.models.providers import build_model, check_model, describe_model
+from lib.models.providers import build_model, check_model, close_model, describe_model
 
 __all__ = [
     "DONT_KNOW",
@@ -14,5 +14,6 @@ __all__ = [
     "RequestRecorder",
     "build_model",
     "check_model",
+    "close_model",
     "describe_model",
 ]

@@ -6,6 +6,7 @@ Keys are read, handed to Agno and never put into a message.
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from difflib import get_close_matches
@@ -77,6 +78,21 @@ def build_model(spec: str, *, settings: Settings) -> Model:
 def check_model(spec: str, *, settings: Settings) -> None:
     """Raise ModelUnavailable, with the remedy, where `spec` could not answer a question. Nothing is sent anywhere."""
     build_model(spec, settings=settings)
+
+
+async def close_model(model: Model) -> None:
+    """Close the connections that `model` holds, in the event loop in which it ran; a model without any is left alone.
+
+    Agno keeps a client per model and closes none; a model is made for each run, so each run would leave its sockets open.
+    """
+    for name in ("async_client", "client"):
+        client = getattr(model, name, None)
+        close = getattr(client, "close", None)
+        if callable(close):
+            setattr(model, name, None)
+            closing = close()
+            if inspect.isawaitable(closing):
+                await closing
 
 
 def describe_model(spec: str) -> str:

@@ -17,7 +17,9 @@ _NO_NAMES = frozenset(
 _CAPITALIZED = r"[^\W\d_a-z][\w’'-]*"  # a word that begins with an upper-case letter
 _NAME = re.compile(rf"{_CAPITALIZED}(?:\s+(?:(?:de|da|do|del|la|le|el|am|an|of)\s+)?{_CAPITALIZED})*")
 _TICKER = re.compile(r"(?<![\w$])\$?([A-Z]{1,5}(?:\.[A-Z])?)(?![\w])")
-_AFTER_PLACE_WORD = re.compile(r"\b(?:in|for|at|near|to|from|around)\s+([^\W\d_]+(?:-[^\W\d_]+)*)(?:\s+([^\W\d_]+))?")
+_AFTER_PLACE_WORD = re.compile(
+    r"\b(?:in|for|at|near|to|from|around)\s+([^\W\d_]+(?:-[^\W\d_]+)*)(?:\s+((?:d[aeo]\s+)?[^\W\d_]+))?"
+)
 _AFTER_OF = re.compile(r"\b(?:of|for)\s+([^\W_][\w.&-]*)")
 _TWO_WORD_STARTS = frozenset(
     "new los las san santa sao são saint st hong tel cape buenos kuala rio el fort abu".split()

@@ -70,4 +70,4 @@ def capitalized(text: str) -> str:
 def as_sentence(text: str) -> str:
     """Return `text` trimmed, capitalized and ended with a mark."""
     text = text.strip()
-    return text if not text or text[-1] in '.!?:)"”' else f"{text}."
+    return text if not text or text[-1] in ".!?:" else f"{text}."
