@@ -15,6 +15,8 @@ from tests.models.messages import DELEGATE, ROSTER, assistant, called, calls_of,
     [
         ("Remember: the secret word is bird", "What is the secret word?", "bird"),
         ("the secret word is bird", "what's the secret word", "bird"),
+        ("the secret word is bird", "Please answer in one word: what is the secret word?", "bird"),
+        ("the secret word is bird", "Can you tell me what the secret word is? Be brief.", "bird"),
         ("my budget is 40k", "What is my budget?", "40k"),
         ("My budget is 40.5k.", "Tell me my budget", "40.5k"),
         ("Please remember that my name is Ada Lovelace.", "What's my name?", "Ada Lovelace"),
@@ -43,7 +45,7 @@ def test_a_fact_that_no_message_holds_is_not_known(question: str) -> None:
 
 
 def test_the_newest_of_two_statements_counts() -> None:
-    told = ["the secret word is bird", assistant("Noted."), "the secret word is now fish"]
+    told = [user("the secret word is bird"), assistant("Noted."), user("the secret word is now fish")]
     answer = words_of(*told, "What is the secret word?")
     assert "fish" in answer
     assert "bird" not in answer

@@ -20,7 +20,7 @@ _TICKER = re.compile(r"(?<![\w$])\$?([A-Z]{1,5}(?:\.[A-Z])?)(?![\w])")
 _AFTER_PLACE_WORD = re.compile(
     r"\b(?:in|for|at|near|to|from|around)\s+([^\W\d_]+(?:-[^\W\d_]+)*)(?:\s+((?:d[aeo]\s+)?[^\W\d_]+))?"
 )
-_AFTER_OF = re.compile(r"\b(?:of|for)\s+([^\W_][\w.&-]*)")
+_AFTER_OF = re.compile(r"\b(?:of|for)\s+\$?([^\W_][\w.&-]*)")
 _TWO_WORD_STARTS = frozenset(
     "new los las san santa sao são saint st hong tel cape buenos kuala rio el fort abu".split()
 )

@@ -79,7 +79,13 @@ def split_told(text: str) -> tuple[list[Fact], str]:
 
 def asks_for_a_fact(text: str) -> bool:
     """Return whether `text` is a question that a stated fact could answer."""
-    return any(_QUESTION.match(part) or _ASKS_FOR_SUBJECT.match(part) for part in sentences(text))
+    return _question_in(text) is not None
+
+
+def _question_in(text: str) -> str | None:
+    """Return the part of `text` that asks, also one behind a colon: `In one word: what is ...`."""
+    parts = [part.strip() for sentence in sentences(text) for part in (sentence, *sentence.split(": ")[1:])]
+    return next((part for part in parts if _QUESTION.match(part) or _ASKS_FOR_SUBJECT.match(part)), None)
 
 
 def asks_for_own_fact(text: str) -> bool:
@@ -113,7 +119,7 @@ def answer_question(question: str, facts: Sequence[Fact]) -> str | None:
     if _ASKS_FOR_ALL.search(question):
         kept = newest_of_each(fact for fact in facts if fact.told)
         return " ".join(said_back(fact) for fact in kept) if kept else None
-    fact = find_answer(question, facts)
+    fact = find_answer(_question_in(question) or question, facts)
     return None if fact is None else said_back(fact)
 
 

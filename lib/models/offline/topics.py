@@ -35,7 +35,7 @@ WEATHER = Topic(
 )
 FINANCE = Topic(
     "finance",
-    _stems("price prices stock stocks share shares ticker quote"),
+    _stems("price prices stock stocks share shares ticker quote trading"),
     _stems("finance financial stock stocks share shares market markets ticker equity equities trading"),
     "company",
 )
@@ -52,8 +52,17 @@ _JOINT = re.compile(
 
 
 def clauses(text: str) -> list[str]:
-    """Return the parts of a question that could be asked on their own."""
-    return [part.strip(" ,") for part in _JOINT.split(text) if part.strip(" ,?.!")]
+    """Return the parts of a question that could be asked on their own; a comma parts them where a new topic follows it."""
+    found: list[str] = []
+    for part in _JOINT.split(text):
+        first, *others = part.split(", ")
+        found.append(first)
+        for other in others:
+            if topic_of(other) is None or topic_of(found[-1]) is None:
+                found[-1] += f", {other}"
+            else:
+                found.append(other)
+    return [part.strip(" ,") for part in found if part.strip(" ,?.!")]
 
 
 def topic_of(clause: str) -> Topic | None:
