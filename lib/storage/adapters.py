@@ -127,6 +127,8 @@ class _SafeDb:
     ) -> Any:
         """Return the user's sessions, as Agno does."""
         user_id = check_user(user_id)
+        if not self.store.list_sessions(user_id=user_id, limit=1).items:
+            return [] if filters.get("deserialize", True) else ([], 0)
         with told_as_storage_errors(self.connector.address):
             found = super().get_sessions(session_type=session_type, user_id=user_id, **filters)  # type: ignore[misc]
         if isinstance(found, tuple):
@@ -286,22 +288,24 @@ class SafeMySQLDb(_SafeDb, MySQLDb):
 def build_deliver(connector: Connector) -> Any:
     """Return how a kept write is brought to the database."""
 
-    def attempt(write: SessionWrite | RunWrite) -> Delivery:
+    def attempt(write: SessionWrite | RunWrite) -> tuple[Delivery, bool]:
+        """Return what became of it, and whether the connection broke over it."""
         try:
             connector.write_raw(lambda connection: _apply(connection, write), patience_s=1.0)
         except DATABASE_ERRORS as error:
-            return Delivery.REFUSED if to_fault(error).kind is FaultKind.REFUSED else Delivery.LATER
+            kind = to_fault(error).kind
+            return Delivery.REFUSED if kind is FaultKind.REFUSED else Delivery.LATER, kind is FaultKind.UNREACHABLE
         except (SessionNotFound, NotAllowed):
-            return Delivery.REFUSED
-        return Delivery.DONE
+            return Delivery.REFUSED, False
+        return Delivery.DONE, False
 
     def deliver(kept: KeptWrite) -> Delivery:
         write = _to_write(kept)
-        delivery = attempt(write)
-        if delivery is Delivery.LATER and _answers(connector):
+        delivery, broke = attempt(write)
+        if broke and _answers(connector):
             # A write larger than the server takes looks like a broken connection: it is the write if that happens twice.
-            delivery = attempt(write)
-            if delivery is Delivery.LATER and _answers(connector):
+            delivery, broke = attempt(write)
+            if broke and _answers(connector):
                 return Delivery.REFUSED
         return delivery
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, and_, literal
+from sqlalchemy import ColumnElement, LargeBinary, String, and_, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from lib.errors import InvalidInput, NotAllowed
 from lib.records import MAX_ID_LENGTH
+
+CHARSET_ATTRIBUTE = "roundtable_charset"
+"""Where an engine's dialect is told the character set of Agno's columns, if it is not utf8mb4."""
 
 
 def check_user(user_id: object) -> str:
@@ -88,9 +91,29 @@ def _bytes_on_mysql(element: _Bytes, compiler: Any, **kw: Any) -> str:
     return f"CAST(CONVERT({compiler.process(next(iter(element.clauses)), **kw)} USING utf8mb4) AS BINARY)"
 
 
+class _InColumnCharset(FunctionElement[str]):
+    """A value in the character set of Agno's columns: MySQL refuses to compare what that set cannot hold (1267)."""
+
+    name = "in_column_charset"
+    type = String()
+    inherit_cache = True
+
+
+@compiles(_InColumnCharset)
+def _value_as_it_is(element: _InColumnCharset, compiler: Any, **kw: Any) -> str:
+    return str(compiler.process(next(iter(element.clauses)), **kw))
+
+
+@compiles(_InColumnCharset, "mysql", "mariadb")
+def _value_on_mysql(element: _InColumnCharset, compiler: Any, **kw: Any) -> str:
+    value = compiler.process(next(iter(element.clauses)), **kw)
+    charset = getattr(compiler.dialect, CHARSET_ATTRIBUTE, "utf8mb4")
+    return str(value) if charset == "utf8mb4" else f"CONVERT({value} USING {charset})"
+
+
 def exactly(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
     """Return the condition that a column holds these very characters (F6: 'bob' is not 'Bob', 'Bob ' or 'Böb').
 
     The plain comparison lets the database use its index; the second one decides.
     """
-    return and_(column == value, _Bytes(column) == _Bytes(literal(value)))
+    return and_(column == _InColumnCharset(literal(value)), _Bytes(column) == _Bytes(literal(value)))

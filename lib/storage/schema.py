@@ -15,6 +15,7 @@ from agno.db.base import BaseDb
 from sqlalchemy import (
     BigInteger,
     Column,
+    Connection,
     Dialect,
     Double,
     Index,
@@ -38,6 +39,7 @@ from sqlalchemy.sql.functions import FunctionElement
 from lib.errors import DatabaseBusy, DatabaseUnavailable
 from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
+from lib.storage.identity import CHARSET_ATTRIBUTE
 from lib.storage.json_text import to_json
 
 SETUP_PATIENCE_S = 60
@@ -164,12 +166,25 @@ def create_tables(connector: Connector, adapter: BaseDb) -> None:
         for table_type in _AGNO_TABLES:
             adapter._get_table(table_type, create_table_if_not_found=True)  # type: ignore[attr-defined]  # Agno has no public way
         connector.write(lambda connection: _OURS.create_all(connection, checkfirst=True))
+        if connector.dialect == "mysql":
+            setattr(connector.engine.dialect, CHARSET_ATTRIBUTE, connector.read(_charset_of_agno))
         found = inspect(connector.engine)
         _check_agno_indexes(connector, adapter, found)
         for name, (table_name, columns) in _INDEXES.items():
             if name not in {index["name"] for index in found.get_indexes(table_name)}:
                 statement = text(f"CREATE INDEX {name} ON {table_name} ({', '.join(columns)})")
                 connector.write(lambda connection, statement=statement: connection.execute(statement))  # type: ignore[misc]
+
+
+def _charset_of_agno(connection: Connection) -> str:
+    """Return the character set in which Agno's ids and users are stored: that of the database when it was made."""
+    name = connection.execute(
+        text(
+            "SELECT character_set_name FROM information_schema.columns WHERE table_schema = DATABASE() "
+            "AND table_name = 'agno_sessions' AND column_name = 'user_id'"
+        )
+    ).scalar()
+    return name if isinstance(name, str) and name.isalnum() else "utf8mb4"
 
 
 def _check_agno_indexes(connector: Connector, adapter: BaseDb, found: Any) -> None:
