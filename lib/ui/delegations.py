@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import streamlit as st
 
 from lib.records import DelegationSegment, RunRecord, RunStatus, TextSegment, ToolCallRecord, ToolSegment
@@ -15,37 +18,54 @@ LONG_RESULT = 900
 """Characters from which a tool's result scrolls inside its box."""
 
 
-def draw_delegation(delegation: DelegationSegment, keys: DrawnKeys, *, leader_live: bool, lazy: bool = False) -> None:
-    """Draw a delegation as a card: open while it runs, closed when done."""
+@dataclass(frozen=True, kw_only=True)
+class Cards:
+    """What every card of a page shares: the keys in use, the members' names, and whether closed cards are left empty."""
+
+    keys: DrawnKeys = field(default_factory=DrawnKeys)
+    member_names: Mapping[str, str] = field(default_factory=dict)
+    lazy: bool = False
+
+    def name(self, delegation: DelegationSegment) -> str:
+        """Return what to call the member."""
+        known = delegation.run.component_name if delegation.run else ""
+        return known or self.member_names.get(delegation.member_id) or delegation.member_id
+
+
+def draw_delegation(delegation: DelegationSegment, cards: Cards, *, leader_live: bool) -> None:
+    """Draw a delegation as a card: open while it runs, closed when done, then as the reader leaves it."""
     state = _state(delegation, leader_live=leader_live)
-    # The browser forgets whether the reader opened a card when its label changes: a running card's label stands still.
-    label = _label(delegation, state)
-    card = st.expander(
-        label,
-        expanded=state is RunStatus.RUNNING,
-        icon=_ICONS[state],
-        key=keys.tool_call(delegation.call.tool_call_id),
-        on_change="rerun" if lazy else "ignore",
-    )
-    if lazy and not card.open:
-        return
-    with card:
-        draw_member_work(delegation, keys, state=state)
+    running = state is RunStatus.RUNNING
+    key = cards.keys.tool_call(delegation.call.tool_call_id)
+    with st.container(key=key):
+        card = st.expander(
+            _label(delegation, state, cards.name(delegation)),
+            expanded=running,
+            icon=_ICONS[state],
+            # The browser keeps a card open or closed by its key: the end of the work is a new key, closed to begin with.
+            key=f"card_{'open_' if running else ''}{key}",
+            on_change="rerun" if cards.lazy else "ignore",
+        )
+        if cards.lazy and not card.open:
+            return
+        with card:
+            draw_member_work(delegation, cards, state=state)
 
 
-def draw_member_work(delegation: DelegationSegment, keys: DrawnKeys, *, state: RunStatus) -> None:
+def draw_member_work(delegation: DelegationSegment, cards: Cards, *, state: RunStatus) -> None:
     """Draw what a member did with its task: its tool calls and its own words, in order."""
     if len(delegation.task) > TASK_IN_LABEL:
         st.caption(f"Task: {plain_label(delegation.task, 2000)}")
     run = delegation.run
     if run is not None:
-        _draw_steps(run, keys, running=state is RunStatus.RUNNING)
+        _draw_steps(run, cards, running=state is RunStatus.RUNNING)
         if not run.status.live and (words := end_in_words(run)):
-            st.markdown(f":red[{safe_markdown(words)}]" if run.status is RunStatus.FAILED else safe_markdown(words))
+            color, icon = ("red", ":material/error:") if run.status is RunStatus.FAILED else ("orange", _ICONS[state])
+            st.markdown(f":{color}[{icon}] {safe_markdown(words)}")
     elif delegation.call.result:
         st.markdown(safe_markdown(delegation.call.result))
-    if state is RunStatus.RUNNING:
-        st.caption(f":shimmer[working] {seconds_in_words(elapsed_s(delegation.call.started_at))}")
+    if state is RunStatus.RUNNING and not (run and run.segments):
+        st.markdown(":shimmer[thinking]")
 
 
 def draw_tool_call(call: ToolCallRecord, keys: DrawnKeys, *, running: bool) -> None:
@@ -64,30 +84,30 @@ def draw_tool_call(call: ToolCallRecord, keys: DrawnKeys, *, running: bool) -> N
             st.code(text, language=None, wrap_lines=True)
 
 
-def _draw_steps(run: RunRecord, keys: DrawnKeys, *, running: bool) -> None:
+def _draw_steps(run: RunRecord, cards: Cards, *, running: bool) -> None:
     for position, segment in enumerate(run.segments):
         match segment:
             case TextSegment(text=text, message_id=message_id):
-                with st.container(key=keys.message(message_id, run_id=run.run_id, position=position)):
+                with st.container(key=cards.keys.message(message_id, run_id=run.run_id, position=position)):
                     st.markdown(safe_markdown(text))
             case ToolSegment(call=call):
-                draw_tool_call(call, keys, running=running)
+                draw_tool_call(call, cards.keys, running=running)
             case DelegationSegment():
                 # A nested team: cards do not nest in Streamlit, so the inner one is a plain frame.
                 state = _state(segment, leader_live=running)
-                with st.container(border=True, key=keys.tool_call(segment.call.tool_call_id), gap="small"):
-                    st.markdown(f"{_ICON_IN_TEXT[state]} {_label(segment, state)}")
-                    draw_member_work(segment, keys, state=state)
+                with st.container(border=True, key=cards.keys.tool_call(segment.call.tool_call_id), gap="small"):
+                    st.markdown(f"{_ICON_IN_TEXT[state]} {_label(segment, state, cards.name(segment))}")
+                    draw_member_work(segment, cards, state=state)
 
 
-def _label(delegation: DelegationSegment, state: RunStatus) -> str:
-    run = delegation.run
-    name = plain_label(run.component_name if run else delegation.member_id, 40)
-    parts = [f"**{name}**", plain_label(delegation.task, TASK_IN_LABEL)]
-    if state is not RunStatus.RUNNING:
-        duration = run.duration_s if run and run.duration_s is not None else delegation.call.duration_s
-        parts.append(f":gray[{seconds_in_words(duration)}]" if duration is not None else "")
-    return " · ".join(part for part in parts if part)
+def _label(delegation: DelegationSegment, state: RunStatus, name: str) -> str:
+    run, call = delegation.run, delegation.call
+    if state is RunStatus.RUNNING:
+        time = seconds_in_words(elapsed_s(call.started_at), whole=True)
+    else:
+        time = seconds_in_words(run.duration_s if run and run.duration_s is not None else call.duration_s)
+    parts = [f"**{plain_label(name, 40)}**", plain_label(delegation.task, TASK_IN_LABEL)]
+    return " · ".join([*(part for part in parts if part), *([f":gray[{time}]"] if time else [])])
 
 
 def _state(delegation: DelegationSegment, *, leader_live: bool) -> RunStatus:

@@ -21,7 +21,7 @@ from lib.records import (
     TextSegment,
     ToolSegment,
 )
-from lib.ui.delegations import draw_delegation, draw_tool_call
+from lib.ui.delegations import Cards, draw_delegation, draw_tool_call
 from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.safe_markdown import plain_label, safe_markdown
 from lib.ui.words import count_in_words, end_in_words, run_time_in_words
@@ -33,10 +33,14 @@ NOT_STORED = "Answered, not stored yet: the database cannot be reached. It is ke
 class RunDrawing:
     """How runs are drawn on this page: the keys in use, and what the reader may do with a run."""
 
-    keys: DrawnKeys = field(default_factory=DrawnKeys)
+    cards: Cards = field(default_factory=Cards)
     ask_again: Callable[[str], None] | None = None  # called with the run's id
     actions: bool = True  # the line with time, tokens and copy
-    lazy: bool = False  # closed cards are filled only when opened: for long histories
+
+    @property
+    def keys(self) -> DrawnKeys:
+        """The keys in use on this page."""
+        return self.cards.keys
 
 
 def draw_run(run: RunRecord, drawing: RunDrawing | None = None) -> None:
@@ -89,11 +93,11 @@ def _draw_segment(run: RunRecord, segment: Segment, drawing: RunDrawing, positio
 
 def _draw_delegations(run: RunRecord, delegations: Sequence[DelegationSegment], drawing: RunDrawing) -> None:
     if len(delegations) == 1:
-        draw_delegation(delegations[0], drawing.keys, leader_live=run.status.live, lazy=drawing.lazy)
+        draw_delegation(delegations[0], drawing.cards, leader_live=run.status.live)
         return
     with st.grid(min_column_width=260):
         for delegation in delegations:
-            draw_delegation(delegation, drawing.keys, leader_live=run.status.live, lazy=drawing.lazy)
+            draw_delegation(delegation, drawing.cards, leader_live=run.status.live)
 
 
 def _delegations(segments: Sequence[Segment]) -> Iterator[DelegationSegment]:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 
 from lib.records import DelegationSegment, RunRecord, RunStatus, TextSegment, ToolCallRecord, ToolSegment
 
 
-def seconds_in_words(seconds: float | None) -> str:
-    """Return "1.3 s", "42 s" or "2 min 05 s"; an empty text where no time is known."""
+def seconds_in_words(seconds: float | None, *, whole: bool = False) -> str:
+    """Return "4 ms", "1.3 s", "42 s" or "2 min 05 s"; `whole` leaves the fractions out, for a time that still grows."""
     if seconds is None:
         return ""
-    seconds = max(seconds, 0.0)
+    seconds = max(float(int(seconds)) if whole else seconds, 0.0)
+    if whole and seconds < 9.95:
+        return f"{seconds:.0f} s"
+    if seconds < 0.0995:
+        return f"{seconds * 1000:.0f} ms"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     if seconds < 59.5:
@@ -69,15 +75,15 @@ def signature_in_words(call: ToolCallRecord, limit: int = 120) -> str:
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
-def activity_in_words(run: RunRecord) -> str:
+def activity_in_words(run: RunRecord, member_names: Mapping[str, str] = MappingProxyType({})) -> str:
     """Return what a live run is doing now: "Finance, get_price" or "thinking"."""
     doing: list[str] = []
     for segment in run.segments:
         match segment:
-            case DelegationSegment(call=call, run=member_run) if call.ended_at is None:
-                name = member_run.component_name if member_run else segment.member_id
-                inner = activity_in_words(member_run) if member_run else ""
-                doing.append(f"{name}, {inner}" if inner and inner != "thinking" else name)
+            case DelegationSegment(call=call, member_id=member_id, run=member_run) if call.ended_at is None:
+                name = member_run.component_name if member_run else member_names.get(member_id, member_id)
+                inner = activity_in_words(member_run, member_names) if member_run else "thinking"
+                doing.append(name if inner == "thinking" else f"{name}, {inner}")
             case ToolSegment(call=call) if call.ended_at is None:
                 doing.append(call.tool_name)
             case _:

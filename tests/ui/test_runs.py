@@ -13,9 +13,10 @@ def draw(*runs: RunRecord, lazy: bool = False) -> AppTest:
     """Return the screen with these runs on it."""
 
     def page(runs, lazy):
+        from lib.ui.delegations import Cards
         from lib.ui.runs import RunDrawing, draw_run
 
-        drawing = RunDrawing(ask_again=lambda run_id: None, lazy=lazy)
+        drawing = RunDrawing(ask_again=lambda run_id: None, cards=Cards(lazy=lazy))
         for each in runs:
             draw_run(each, drawing)
 
@@ -42,9 +43,9 @@ def test_a_card_is_open_while_its_member_works_and_closed_when_it_is_done():
     assert [card.proto.icon for card in screen.expander] == [":material/check_circle:", "spinner"]
 
 
-def test_the_label_of_a_running_card_stands_still_or_the_browser_would_open_it_again():
-    label = draw(run("r1", *two_delegations(finance=RunStatus.RUNNING), status=RunStatus.RUNNING)).expander[1].label
-    assert label == r"**Finance** · ACME?"
+def test_a_card_says_who_works_on_what_and_for_how_long():
+    labels = [card.label for card in draw(run("r1", *two_delegations())).expander]
+    assert labels == ["**Weather** · Paris now? · :gray[2.4 s]", "**Finance** · ACME? · :gray[2.4 s]"]
 
 
 def test_a_tool_call_shows_what_was_asked_and_what_came_back():

@@ -1,0 +1,16 @@
+"""Roundtable: names the pages and runs the chosen one. Start it with `streamlit run app.py`."""
+
+import streamlit as st
+
+from lib.ui.assets import FAVICON
+from lib.ui.notices import errors_shown
+
+# Before st.navigation: the browser would fetch a page's Material icon from elsewhere to show it in the tab.
+st.set_page_config(page_title="Roundtable", page_icon=FAVICON)
+
+pages = [
+    st.Page("pages/chat.py", title="Chat", icon=":material/forum:", default=True),
+]
+
+with errors_shown():
+    st.navigation(pages).run()

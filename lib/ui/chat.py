@@ -1,0 +1,252 @@
+"""The parts of the chat page: what it works on, header, history, empty state, composer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import streamlit as st
+
+from lib.errors import ModelUnavailable, NotFound, RoundtableError, TeamUnavailable
+from lib.models import check_model
+from lib.records import RunRecord, SavedState, SessionSummary
+from lib.teams.catalogue import TeamEntry
+from lib.ui.asking import ask, ask_again, ask_what_was_written
+from lib.ui.delegations import Cards
+from lib.ui.frame import PageFrame
+from lib.ui.notices import Notice, draw_notice, to_notice
+from lib.ui.runs import RunDrawing, draw_run
+from lib.ui.safe_markdown import plain_label, safe_markdown
+from lib.ui.tab import RUNS_A_PAGE, open_tab
+from lib.ui.words import count_in_words
+
+FILLED_RUNS = 8
+"""Newest runs whose closed cards are in the page already; cards of older runs are filled when they are opened."""
+WINDOWS = (0, 1, 2, 3, 5, 10, 20)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chat:
+    """What the chat page shows: one session (None: a new one), its team and its newest runs."""
+
+    page: PageFrame
+    session: SessionSummary | None
+    team: TeamEntry | None  # None: this app does not have the team the session was held with
+    team_name: str
+    runs: tuple[RunRecord, ...]
+    older_runs: bool
+    live_run_ids: tuple[str, ...]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether nothing has been asked yet."""
+        return not self.runs and not self.live_run_ids
+
+    def drawing(self) -> RunDrawing:
+        """Return how runs are drawn here: with the members' names, and able to ask again."""
+        names = {member.member_id: member.name for member in self.team.all_members()} if self.team else {}
+        return RunDrawing(cards=Cards(member_names=names), ask_again=ask_again)
+
+
+def open_chat(page: PageFrame) -> Chat:
+    """Return what is to be shown; draws one clear box and stops the page where the session is not the user's to see."""
+    tab, store, engine = page.tab, page.roundtable.store, page.roundtable.engine
+    notice = tab.take_notice()
+    if notice:
+        draw_notice(notice)
+    session: SessionSummary | None = None
+    runs: tuple[RunRecord, ...] = ()
+    older = False
+    live: tuple[str, ...] = ()
+    if tab.session_id:
+        session_id = tab.session_id
+        live = tuple(handle.run_id for handle in engine.live_in_session(session_id, user_id=page.user_id))
+        try:
+            session = store.get_session(session_id, user_id=page.user_id)
+            found = store.list_runs(session_id, user_id=page.user_id, limit=tab.runs_shown)
+            runs, older = found.items, found.next_cursor is not None
+        except NotFound as error:
+            _draw_not_found(error)
+        except RoundtableError as error:
+            draw_notice(to_notice(error))
+            if not live:
+                st.stop()
+    name = session.component_id if session else _chosen_team(page)
+    return Chat(
+        page=page,
+        session=session,
+        team=_find_team(page, name),
+        team_name=name,
+        runs=tuple(_as_last_seen(page, run) for run in runs if run.run_id not in live),
+        older_runs=older,
+        live_run_ids=live,
+    )
+
+
+def draw_header(chat: Chat) -> None:
+    """Draw the line over the conversation: team, window, and how much was said."""
+    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="chat_header"):
+        _draw_team_choice(chat)
+        _draw_window_choice(chat)
+        if chat.session and chat.session.runs:
+            st.caption(count_in_words(chat.session.runs, "run"), width="content")
+    for problem in chat.page.roundtable.catalogue.problems:
+        st.warning(
+            plain_label(f"{problem.source}: {problem.message}", 600),
+            title="A team could not be loaded",
+            icon=":material/group_off:",
+        )
+
+
+def draw_history(chat: Chat) -> None:
+    """Draw the newest runs, oldest first, each as it was stored."""
+    if chat.older_runs:
+        st.button(
+            "Load earlier",
+            key="load_earlier",
+            type="tertiary",
+            icon=":material/expand_less:",
+            width="stretch",
+            on_click=_load_earlier,
+        )
+    filled = chat.drawing()
+    lazy = replace(filled, cards=replace(filled.cards, lazy=True))
+    for position, run in enumerate(chat.runs):
+        draw_run(run, filled if position >= len(chat.runs) - FILLED_RUNS else lazy)
+
+
+def draw_empty_state(chat: Chat) -> None:
+    """Draw what can be asked here: the team's name, one sentence, its questions to click."""
+    if chat.team is None:
+        return
+    st.header(plain_label(chat.team.title), anchor=False)
+    st.markdown(safe_markdown(chat.team.description))
+    with st.container(key="example_questions", gap="xsmall"):
+        for position, question in enumerate(chat.team.questions):
+            st.button(
+                plain_label(question, 200),
+                key=f"example_question_{position}",
+                icon=":material/arrow_outward:",
+                width="stretch",
+                disabled=not _model_answers(chat.page),
+                on_click=ask,
+                args=(question,),
+            )
+
+
+def draw_composer(chat: Chat) -> None:
+    """Draw where the next question is written."""
+    if chat.team is None:
+        draw_notice(
+            Notice(
+                "You can read this session, not go on with it",
+                f"It was held with {chat.team_name!r}, which is not among this app's teams. Name it in CHAT_TEAMS to go on.",
+            )
+        )
+        return
+    problem = _model_problem(chat.page)
+    if problem:
+        draw_notice(to_notice(problem))
+    st.chat_input(
+        f"Ask {chat.team.title}",
+        key="chat_input",
+        on_submit=ask_what_was_written,
+        disabled=problem is not None,
+    )
+
+
+def _draw_team_choice(chat: Chat) -> None:
+    names = [entry.name for entry in chat.page.roundtable.catalogue.entries]
+    if chat.team_name not in names:
+        names.append(chat.team_name)
+    titles = {entry.name: entry.title for entry in chat.page.roundtable.catalogue.entries}
+    if st.session_state.get("team_choice") != chat.team_name:
+        st.session_state["team_choice"] = chat.team_name
+    st.selectbox(
+        "Team",
+        names,
+        key="team_choice",
+        format_func=lambda name: titles.get(name, name),
+        label_visibility="collapsed",
+        width=200,
+        on_change=_choose_team,
+    )
+
+
+def _draw_window_choice(chat: Chat) -> None:
+    default = chat.page.settings.num_history_runs
+    if chat.runs and isinstance(last := chat.runs[-1].settings.get("window"), int):
+        default = last
+    chosen = st.session_state.setdefault("history_window", default)
+    st.selectbox(
+        "History window",
+        sorted({*WINDOWS, default, chosen}),
+        key="history_window",
+        format_func=_window_in_words,
+        label_visibility="collapsed",
+        width=200,
+        help="How many of the latest runs of this session the team is shown with the next question.",
+    )
+
+
+def _window_in_words(runs: int) -> str:
+    if runs == 0:
+        return "window: no earlier run"
+    return "window: last run" if runs == 1 else f"window: last {runs} runs"
+
+
+def _choose_team() -> None:
+    """Another team is another session: a session is held with one team."""
+    tab = open_tab()
+    tab.team = st.session_state["team_choice"]
+    if tab.session_id:
+        tab.select_session(None)
+
+
+def _load_earlier() -> None:
+    open_tab().runs_shown += RUNS_A_PAGE
+
+
+def _draw_not_found(error: NotFound) -> None:
+    draw_notice(to_notice(error))
+    st.button("New session", key="new_session_instead", icon=":material/add:", on_click=_leave_session)
+    st.stop()
+
+
+def _leave_session() -> None:
+    open_tab().select_session(None)
+
+
+def _chosen_team(page: PageFrame) -> str:
+    entries = page.roundtable.catalogue.entries
+    names = [entry.name for entry in entries]
+    if page.tab.team in names:
+        return page.tab.team or ""
+    return names[0] if names else ""
+
+
+def _find_team(page: PageFrame, name: str) -> TeamEntry | None:
+    try:
+        return page.roundtable.catalogue.get(name)
+    except TeamUnavailable:
+        return None
+
+
+def _as_last_seen(page: PageFrame, run: RunRecord) -> RunRecord:
+    """Return the run as this process saw it end where the database could not take it."""
+    handle = page.roundtable.engine.find(run.run_id, user_id=page.user_id)
+    if handle is None:
+        return run
+    seen = handle.snapshot()
+    return seen if seen.saved is SavedState.KEPT_ON_DISK else run
+
+
+def _model_problem(page: PageFrame) -> ModelUnavailable | None:
+    try:
+        check_model(page.settings.chat_model, settings=page.settings)
+    except ModelUnavailable as error:
+        return error
+    return None
+
+
+def _model_answers(page: PageFrame) -> bool:
+    return _model_problem(page) is None

@@ -1,0 +1,71 @@
+"""The frame of every page: guard, identity, resources, sidebar. `open_page` is the first line of each page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import streamlit as st
+from streamlit.runtime.pages_manager import PagesManager
+
+from lib.errors import RoundtableError
+from lib.roundtable import Roundtable
+from lib.settings import Settings
+from lib.ui.assets import FAVICON, LOGO, STYLE
+from lib.ui.identity import current_user
+from lib.ui.notices import draw_notice, to_notice
+from lib.ui.resources import shared_roundtable, shared_settings
+from lib.ui.sidebar import draw_sidebar, draw_sidebar_foot
+from lib.ui.tab import TabState, open_tab
+
+
+@dataclass(frozen=True, slots=True)
+class PageFrame:
+    """What a page works with: the shared parts, the user it acts for, and this tab's state."""
+
+    settings: Settings
+    roundtable: Roundtable
+    user_id: str
+    tab: TabState
+
+
+def open_page(title: str) -> PageFrame:
+    """Return the frame of the page called `title`, drawn around it, with user and resources checked; stops it otherwise.
+
+    The page's file is `pages/<title in small letters>.py`.
+    """
+    _guard()
+    st.set_page_config(page_title=f"{title} · Roundtable", page_icon=FAVICON, layout="centered")
+    st.logo(LOGO, icon_image=FAVICON, size="large")
+    st.html(STYLE)
+    settings, user_id, roundtable = _open_resources()
+    tab = open_tab()
+    tab.follow(f"pages/{title.lower()}.py")
+    tab.read_address()
+    draw_sidebar(roundtable, settings, user_id, tab)
+    return PageFrame(settings, roundtable, user_id, tab)
+
+
+def _guard() -> None:
+    """Send a deep link that reached this page file directly through app.py.
+
+    Beside a `pages` folder Streamlit runs the page file alone until some tab has executed `st.navigation`
+    (streamlit-facts 0.3): navigation and error handling of app.py would be passed by.
+    """
+    if PagesManager.uses_pages_directory:
+        PagesManager.uses_pages_directory = False
+        st.rerun()
+
+
+def _open_resources() -> tuple[Settings, str, Roundtable]:
+    settings, user_id = None, None
+    try:
+        settings = shared_settings()
+        user_id = current_user(settings)
+        return settings, user_id, shared_roundtable()
+    except RoundtableError as error:
+        draw_notice(to_notice(error))
+        st.button("Try again", key="try_again", icon=":material/refresh:")
+        if settings is not None:
+            with st.sidebar:
+                draw_sidebar_foot(settings, user_id, database=None)
+        st.stop()

@@ -1,0 +1,20 @@
+"""Chat: ask a team, watch it delegate, come back to the same session tomorrow."""
+
+import streamlit as st
+
+from lib.ui.chat import draw_composer, draw_empty_state, draw_header, draw_history, open_chat
+from lib.ui.frame import open_page
+from lib.ui.live import draw_live_runs, draw_progress
+
+page = open_page("Chat")
+chat = open_chat(page)
+
+draw_header(chat)
+if chat.is_new:
+    draw_empty_state(chat)
+draw_history(chat)
+draw_live_runs(chat)
+
+with st.bottom:
+    draw_progress(chat)
+    draw_composer(chat)
