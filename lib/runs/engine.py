@@ -19,7 +19,7 @@ from agno.media import Image
 from agno.team import Team
 
 import lib
-from lib.errors import InvalidInput, NotAllowed, RunRefused, StorageError
+from lib.errors import InvalidInput, NotAllowed, NotFound, RunNotFound, RunRefused, StorageError
 from lib.events import RunSaved
 from lib.models import build_model
 from lib.records import MAX_ID_LENGTH, RunRecord, RunStatus, SavedState, SessionKind
@@ -81,6 +81,8 @@ class RunEngine:
             DatabaseUnavailable: the question could not be stored; nothing runs.
             RunRefused: the engine is closed, or there is a run with this id already.
         """
+        if run_id is not None:
+            self._refuse_known(run_id, user_id=user_id)
         request = self._to_request(
             question,
             user_id=user_id,
@@ -203,11 +205,22 @@ class RunEngine:
             images=tuple(Image(content=content, mime_type=mime_type) for content, mime_type in images),
         )
 
+    def _refuse_known(self, run_id: str, *, user_id: str) -> None:
+        """Refuse an id that is taken: the new run would overwrite the stored one."""
+        try:
+            self._database.sessions.get_run_row(run_id, user_id=user_id)
+        except NotFound:
+            return
+        raise RunRefused(f"There is a run with the id {run_id!r} already.")
+
     def _take_in(self, handle: RunHandle, worker: RunWorker) -> None:
         with self._lock:
             if self._closed:
                 raise RunRefused("The app is shutting down and takes no more questions. Ask again in a moment.")
-            if handle.run_id in self._handles:
+            known = self._handles.get(handle.run_id)
+            if known is not None and known.user_id != handle.user_id:
+                raise RunNotFound(handle.run_id)  # taken, but that is not theirs to know
+            if known is not None:
                 raise RunRefused(f"There is a run with the id {handle.run_id!r} already.")
             self._drop_old()
             self._handles[handle.run_id] = handle
@@ -243,8 +256,9 @@ class RunEngine:
             waiting = list(self._workers.values())
         for other in waiting:
             other.wake()
-        if worker.log.snapshot().saved is SavedState.KEPT_ON_DISK:
-            self._upkeep.need()
+        if worker.left_behind:
+            self._upkeep.leave_later(worker.request.run_id)
+        self._upkeep.need()
 
     def _look_at_kept(self) -> None:
         """Tell the watchers of runs that were kept on disk that they are stored now."""

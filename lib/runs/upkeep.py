@@ -17,6 +17,7 @@ LOOK_S = 0.5
 HEARTBEAT_S = 3.0
 FLUSH_S = 5.0
 """How often kept writes are tried again."""
+COMPLAIN_S = 60.0
 
 
 class Upkeep:
@@ -36,12 +37,18 @@ class Upkeep:
         self._when_flushed = when_flushed
         self._needed = threading.Event()
         self._needed.set()  # what an earlier process kept is written first
+        self._to_leave: set[str] = set()  # runs that are over and whose queue entries could not be removed
         self._closed = False
-        self._beaten_at = self._flushed_at = float("-inf")
+        self._beaten_at = self._flushed_at = self._complained_at = float("-inf")
         threading.Thread(target=self._run, name="roundtable-upkeep", daemon=True).start()
 
     def need(self) -> None:
         """Say that there is something to look after."""
+        self._needed.set()
+
+    def leave_later(self, run_id: str) -> None:
+        """Take the run out of the queue as soon as the database is there; until then it blocks its session."""
+        self._to_leave.add(run_id)
         self._needed.set()
 
     def close(self) -> None:
@@ -51,11 +58,11 @@ class Upkeep:
 
     def _run(self) -> None:
         while not self._closed:
-            if not self._look():
-                self._needed.clear()
-                self._needed.wait(FLUSH_S)
-            else:
+            self._needed.clear()
+            if self._look():
                 time.sleep(LOOK_S)
+            else:
+                self._needed.wait(FLUSH_S)
 
     def _look(self) -> bool:
         """Do what is due. Returns whether to look again soon."""
@@ -63,12 +70,21 @@ class Upkeep:
         try:
             if live:
                 self._look_after(live)
+            for run_id in tuple(self._to_leave):
+                self._database.queue.leave(run_id)
+                self._to_leave.discard(run_id)
             self._flush()
         except StorageError as error:
-            logger.warning("Upkeep waits for the database: %s", error)
+            self._complain(error)
         except Exception:  # a defect here must not end heartbeats for good
             logger.exception("Upkeep met a defect")
-        return bool(live)
+        return bool(live or self._to_leave)
+
+    def _complain(self, error: StorageError) -> None:
+        """Log that the database is away, once a minute."""
+        if time.monotonic() - self._complained_at >= COMPLAIN_S:
+            self._complained_at = time.monotonic()
+            logger.warning("Upkeep waits for the database: %s", error)
 
     def _look_after(self, live: Collection[str]) -> None:
         queue = self._database.queue
@@ -79,9 +95,8 @@ class Upkeep:
             self._stop(run_id)
 
     def _flush(self) -> None:
-        outbox = self._database.outbox
-        if time.monotonic() - self._flushed_at < FLUSH_S or not outbox.pending():
+        if time.monotonic() - self._flushed_at < FLUSH_S:
             return
         self._flushed_at = time.monotonic()
-        outbox.flush()
-        self._when_flushed()
+        self._database.outbox.flush()
+        self._when_flushed()  # also what another process, or a reader in this one, has written

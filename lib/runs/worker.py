@@ -64,6 +64,7 @@ class RunWorker:
         self._slots = slots
         self._when_over = when_over
         self._recording = RunRecording(log)
+        self.left_behind = False  # its queue entry is still there, because the database was not
         self._woken = threading.Event()
         self._lock = threading.Lock()
         self._ending: RunStatus | None = None
@@ -248,7 +249,7 @@ class RunWorker:
         try:
             self._database.queue.leave(self.request.run_id)
         except StorageError as error:
-            # Without heartbeats the entry stops counting by itself.
+            self.left_behind = True
             logger.warning("Run %s could not leave the queue: %s", self.request.run_id, error)
 
     def _base(self) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from lib.runs import RunEngine
 from lib.settings import Settings
-from lib.storage import Database
+from lib.storage import Database, open_database
 from tests.runs.scripted import Script, build_desk, build_engine
 
 
@@ -26,3 +26,20 @@ def open_engine(database: Database, database_settings: Settings) -> Iterator[Cal
     yield open_
     for engine in engines:
         engine.close()
+
+
+@pytest.fixture
+def open_sqlite_engine(settings: Settings) -> Iterator[Callable[..., RunEngine]]:
+    """The same on SQLite alone, for what has nothing to do with the database."""
+    database = open_database(settings)
+    engines: list[RunEngine] = []
+
+    def open_(leader: Script, *, delay_s: float = 0.0, **members: Any) -> RunEngine:
+        engine = build_engine(database, settings, build_desk(leader, delay_s=delay_s, **members))
+        engines.append(engine)
+        return engine
+
+    yield open_
+    for engine in engines:
+        engine.close()
+    database.close()
