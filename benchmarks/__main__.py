@@ -1,0 +1,98 @@
+"""`python -m benchmarks`: run the benchmarks and print their tables. Every number is measured in this run."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import platform
+import sys
+import time
+from collections.abc import Sequence
+
+from benchmarks.databases import Server, open_servers
+from benchmarks.latency import Latency, measure_latency
+from benchmarks.lists import PAGE, ListCost, measure_lists
+from benchmarks.turns import TurnCost, measure_turns
+
+FLAT_GOAL = 1.3
+FASTER_GOAL = 20.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--database", choices=("SQLite", "MariaDB"), action="append", help="only this one")
+    parser.add_argument("--only", choices=("turns", "lists", "latency"), help="only this benchmark")
+    parser.add_argument("--quick", action="store_true", help="small sessions: does it run, not how fast it is")
+    chosen = parser.parse_args(arguments)
+    os.environ["AGNO_TELEMETRY"] = "false"
+    for name in ("agno", "agno-team"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    began = time.perf_counter()
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, offline model without delay, medians in ms")
+    with open_servers(tuple(chosen.database or ("SQLite", "MariaDB"))) as servers:
+        if chosen.only in (None, "turns"):
+            print_turns(servers, quick=chosen.quick)
+        if chosen.only in (None, "lists"):
+            print_lists(servers, quick=chosen.quick)
+        if chosen.only in (None, "latency"):
+            print_latency([measure_latency(server) for server in servers])
+    print(f"\nMeasured in {time.perf_counter() - began:.0f} s.")
+    return 0
+
+
+def print_turns(servers: Sequence[Server], *, quick: bool) -> None:
+    print("\nOne run in a session of so many stored runs")
+    sizes = (2, 4, 8) if quick else (10, 100, 1000)
+    head("database", "stored runs", "plain Agno", "engine", "faster")
+    for server in servers:
+        costs = measure_turns(server, sizes=sizes, repeats=1 if quick else 4)
+        for cost in costs:
+            row(cost.server, cost.stored_runs, cost.plain_ms, cost.ours_ms, f"{cost.plain_ms / cost.ours_ms:.1f}x")
+        print_goals(costs)
+
+
+def print_goals(costs: Sequence[TurnCost]) -> None:
+    first, last = costs[0], costs[-1]
+    growth = last.ours_ms / first.ours_ms
+    print(
+        f"  {first.server}: from {first.stored_runs} to {last.stored_runs:,} runs the engine takes {growth:.2f} times as long "
+        f"(goal: at most {FLAT_GOAL}, {'met' if growth <= FLAT_GOAL else 'MISSED'}), "
+        f"plain Agno {last.plain_ms / first.plain_ms:.1f} times."
+    )
+    if first.server == "MariaDB":
+        faster = last.plain_ms / last.ours_ms
+        print(
+            f"  MariaDB: at {last.stored_runs:,} runs the engine is {faster:.1f} times faster than plain Agno "
+            f"(goal: at least {FASTER_GOAL:.0f}, {'met' if faster >= FASTER_GOAL else 'MISSED'})."
+        )
+
+
+def print_lists(servers: Sequence[Server], *, quick: bool) -> None:
+    print(f"\nThe first page of sessions ({PAGE} of them) that hold so many runs each")
+    head("database", "runs each", "get_sessions", "ours", "faster")
+    for server in servers:
+        sizes, sessions, repeats = ((1, 2), 3, 2) if quick else ((5, 50), PAGE, 3)
+        costs: list[ListCost] = measure_lists(server, sessions=sessions, sizes=sizes, repeats=repeats)
+        for cost in costs:
+            row(cost.server, cost.runs_each, cost.plain_ms, cost.ours_ms, f"{cost.plain_ms / cost.ours_ms:.1f}x")
+
+
+def print_latency(latencies: Sequence[Latency]) -> None:
+    print("\nFrom the model's word to its watcher (plain Agno: in its own stream; engine: in another thread)")
+    head("database", "", "plain Agno", "engine")
+    for latency in latencies:
+        row(latency.server, "p50", latency.plain_p50_ms, latency.ours_p50_ms)
+        row(latency.server, "p95", latency.plain_p95_ms, latency.ours_p95_ms)
+
+
+def head(*columns: str) -> None:
+    print("  " + "".join(f"{column:>14}" for column in columns))
+
+
+def row(*values: str | float) -> None:
+    print("  " + "".join(f"{value:>14.2f}" if isinstance(value, float) else f"{value:>14}" for value in values))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
