@@ -15,7 +15,8 @@ _CODE = re.compile(
     re.S | re.M,
 )
 _DOLLAR = re.compile(r"(?<!\\)\$")
-_DIRECTIVE = re.compile(r"(?<![\\\w:/]):(?=[a-z][\w-]*\[|material/|streamlit:|[a-z0-9_+-]+:(?!\d))")
+_DIRECTIVE = re.compile(r"(?<![\\\w:/]):(?=[a-z][\w-]*\[)")
+_ICON = re.compile(r"(?<![\\\w:/]):(?=material/|streamlit:|[a-z0-9_+-]+:(?!\d))")
 _LINK = re.compile(r"(\]\(\s*<?)(?!\s|https?://|mailto:|[/#])", re.I)
 _REFERENCE = re.compile(r"^([ \t>]*\[[^\]\n]+\]:\s*<?)(?!\s|https?://|mailto:|[/#])", re.I | re.M)
 _AUTOLINK = re.compile(r"<(?!https?:|mailto:)(?=[a-z][a-z0-9+.-]*:)", re.I)
@@ -40,7 +41,7 @@ def plain_label(text: str, limit: int = 60) -> str:
     """Return `text` as one literal line for a label, cut at `limit` characters."""
     line = " ".join(text.split())
     line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
-    return _MARKUP.sub(r"\\\1", _DIRECTIVE.sub(f":{_JOINER}", line))
+    return _MARKUP.sub(r"\\\1", _ICON.sub(f":{_JOINER}", line))
 
 
 def code_block(text: str, language: str = "") -> str:
@@ -53,7 +54,8 @@ def code_block(text: str, language: str = "") -> str:
 def _without_markup_that_acts(text: str) -> str:
     text = text.replace("![", r"!\[")  # inline and reference images become literal text
     text = _DOLLAR.sub(r"\\$", text)
-    text = _DIRECTIVE.sub(rf"\\:{_JOINER}", text)
+    text = _ICON.sub(f":{_JOINER}", text)
+    text = _DIRECTIVE.sub(r"\\:", text)
     text = _LINK.sub(r"\1#blocked:", text)
     text = _REFERENCE.sub(r"\1#blocked:", text)
     return _AUTOLINK.sub(r"\\<", text)
