@@ -22,6 +22,8 @@ from agno.run.agent import RunEvent
 from agno.run.team import TeamRunEvent
 from agno.team import Team
 
+from lib.teams.nesting import keep_words_apart
+
 Member = Agent | Team
 Component = TypeVar("Component", bound=Member)
 
@@ -81,6 +83,7 @@ def record_member(member: Member, *, leader: Team, db: BaseDb) -> None:
     if isinstance(member, Team):
         member.stream_member_events = True
         member.store_member_responses = True
+        keep_words_apart(member)
         for below in listed_members(member):
             record_member(below, leader=member, db=db)
         if callable(member.members):

@@ -207,3 +207,32 @@ def test_a_window_of_two_shows_the_leader_the_two_runs_before(run_question, part
         asyncio.run(run_question(team, f"question {number}", session_id="s1", run_id=f"r{number}"))
     asked = [message.content for message in parts["model"].prompts[-1] if message.role == "user"]
     assert [text.strip('"') for text in asked] == ["question 1", "question 2", "question 3"]
+
+
+def test_a_team_within_the_team_answers_with_its_own_words_and_its_members_are_still_heard(
+    run_question, delegate, parts
+):
+    inner = Team(
+        id="inner",
+        name="Inner",
+        members=[
+            Agent(id="prices", name="Prices", tools=[get_price]),
+            Agent(id="sky", name="Sky", tools=[get_weather]),
+        ],
+    )
+    team = Team(id="outer", name="Outer", members=[inner])
+    below = [delegate("prices", ("get_price", {"ticker": "ACME"})), delegate("sky", ("get_weather", {"city": "Rome"}))]
+    events = asyncio.run(run_question(team, [delegate("inner", *below)], session_id="s1", run_id="r1"))
+    said = {
+        name: "".join(str(each.content) for each in events if _speaker(each) == name)
+        for name in ("prices", "sky", "inner")
+    }
+    assert said["inner"] == f"{said['prices']} / {said['sky']}"
+    (told,) = [message.content for message in parts["model"].prompts[-1] if message.role == "tool"]
+    assert told == said["inner"]
+
+
+def _speaker(event):
+    if event.event not in ("RunContent", "TeamRunContent"):
+        return None
+    return getattr(event, "agent_id", "") or getattr(event, "team_id", "")
