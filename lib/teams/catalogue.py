@@ -107,12 +107,11 @@ class TeamCatalogue:
 
 def load_catalogue(settings: Settings) -> TeamCatalogue:
     """Load the sample teams and the teams of CHAT_TEAMS. What cannot be loaded is a problem of the catalogue."""
-    loaded: list[tuple[TeamEntry, TeamSource]] = [_load_sample(folder) for folder in SAMPLE_TEAMS]
+    loaded: list[tuple[TeamEntry, TeamSource]] = []
     problems: list[TeamProblem] = []
-    for path in settings.chat_teams:
+    for path in (*SAMPLE_TEAMS, *settings.chat_teams):
         try:
-            source = import_team(path)
-            entry = to_entry(source.make(), source=path)
+            entry, source = _load_sample(path) if path in SAMPLE_TEAMS else _load_own(path)
             taken = next((other.source for other, _ in loaded if other.name == entry.name), None)
             if taken is not None:
                 raise TeamUnavailable(
@@ -139,14 +138,19 @@ def to_entry(team: Team, *, source: str, questions: Sequence[str] = QUESTIONS) -
 
 
 def _load_sample(folder: str) -> tuple[TeamEntry, TeamSource]:
-    module = import_module(f"{__package__}.{folder}")
+    module = import_module(f"{__package__}.{folder}.team")
 
     def make() -> Team:
         team: Team = module.build_team()
         return name_parts(team, fallback=folder)
 
-    source = f"{__package__}.{folder}"
-    return to_entry(make(), source=source, questions=module.QUESTIONS), TeamSource(source, make)
+    source = TeamSource(f"{__package__}.{folder}", make)
+    return to_entry(make(), source=source.source, questions=module.QUESTIONS), source
+
+
+def _load_own(path: str) -> tuple[TeamEntry, TeamSource]:
+    source = import_team(path)
+    return to_entry(source.make(), source=path), source
 
 
 def _to_member_entry(member: Member) -> MemberEntry:

@@ -9,12 +9,15 @@ import pytest
 from agno.agent import Agent
 from agno.tools.function import Function
 
-from lib.teams import market_desk, trip_desk, weather_desk
+import lib.teams.market_desk.team as market_desk
+import lib.teams.trip_desk.team as trip_desk
+import lib.teams.weather_desk.team as weather_desk
 from lib.teams.market_desk.tools import compare_prices, get_forecast, get_price, get_price_history, get_weather
 from lib.teams.recording import walk
 from lib.teams.sample_data import RehearsedToolError
 from lib.teams.trip_desk.tools import find_hotels, find_sights, find_trains
 
+DESKS = [market_desk, trip_desk, weather_desk]
 EVERY_TOOL = [
     (get_weather, ("Paris",)),
     (get_forecast, ("Paris", 2)),
@@ -68,7 +71,7 @@ def test_a_change_is_computed_from_the_prices_shown():
     assert "+1.5 % on the day" in get_price("ACME")
 
 
-@pytest.mark.parametrize("desk", [market_desk, trip_desk, weather_desk])
+@pytest.mark.parametrize("desk", DESKS)
 def test_every_tool_of_a_sample_team_tells_the_model_what_it_and_its_arguments_are(desk):
     agents: list[Any] = [part for part in walk(desk.build_team()) if isinstance(part, Agent)]
     tools = [tool for agent in agents for tool in agent.tools]
@@ -82,7 +85,7 @@ def test_every_tool_of_a_sample_team_tells_the_model_what_it_and_its_arguments_a
         assert all(argument.get("description") for argument in described.values())
 
 
-@pytest.mark.parametrize("desk", [market_desk, trip_desk, weather_desk])
+@pytest.mark.parametrize("desk", DESKS)
 def test_a_sample_team_is_built_unconfigured_and_brings_three_questions(desk):
     team = desk.build_team()
     assert team.db is None
