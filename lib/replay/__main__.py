@@ -28,12 +28,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print the view that is asked for; return 1 where the session cannot be read."""
     given = _parser().parse_args(arguments)
     try:
-        sessions = open_stored_sessions(load_settings())
+        settings = load_settings()
+        sessions = open_stored_sessions(settings)
         try:
             session = sessions.get_session(given.session_id, user_id=given.user)
         finally:
             sessions.close()
-        replay = Replay(session, assumed_window=given.window)
+        replay = Replay(session, assumed_window=settings.num_history_runs if given.window is None else given.window)
         runs = (replay.get_run(given.run),) if given.run else replay.runs
     except RoundtableError as error:
         print(text.escape_controls(str(error)), file=sys.stderr)
@@ -63,7 +64,7 @@ def _parser() -> argparse.ArgumentParser:
         "--window",
         type=int,
         metavar="RUNS",
-        help="the history window to assume where the messages of the history were not stored (Agno's default: 3)",
+        help="the history window to assume where the messages of the history were not stored (NUM_HISTORY_RUNS)",
     )
     return parser
 

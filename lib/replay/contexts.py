@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import ndiff
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -212,8 +213,10 @@ def _with_history(
     if stored or history.stores_history or not earlier or not run.messages or run.settings or run.parent_run_id:
         # Members are given no history unless they ask for it; nothing stored says that one did.
         return run.messages, False
-    if prediction is None or not prediction.messages:
+    if prediction is None:
         return run.messages, True
+    if not prediction.messages:  # nothing was there to be given, or the rules say that it was not
+        return run.messages, any(absence.reason in ("history_off", "outside_window") for absence in prediction.absent)
     place = next((i for i, message in enumerate(run.messages) if message.role != "system"), len(run.messages))
     return (*run.messages[:place], *prediction.messages, *run.messages[place:]), True
 
@@ -402,3 +405,23 @@ def as_it_was(runs: Sequence[RunRecord], run: RunRecord) -> list[RunRecord]:
         else other
         for other in runs
     ]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PromptLine:
+    """A line of a system prompt, and whether it is new, gone or the same as in the previous run's."""
+
+    text: str
+    change: str  # "same", "added" or "removed"
+
+
+def list_prompt_lines(request: ModelRequest, previous: ModelRequest | None) -> tuple[PromptLine, ...]:
+    """Return the system prompt of a request with the differences to a previous run's request marked."""
+    if previous is None:
+        return tuple(PromptLine(text=line, change="same") for line in request.system_prompt.splitlines())
+    changes = {" ": "same", "+": "added", "-": "removed"}
+    return tuple(
+        PromptLine(text=line[2:], change=changes[line[0]])
+        for line in ndiff(previous.system_prompt.splitlines(), request.system_prompt.splitlines())
+        if line[0] in changes
+    )

@@ -19,6 +19,7 @@ from lib.replay.findings import Finding, list_findings
 from lib.replay.order import in_stored_order
 from lib.replay.steps import Step, list_steps
 from lib.replay.timeline import Timeline, build_timeline
+from lib.replay.token_evidence import find_window_by_tokens
 from lib.storage.reading import to_run_events
 from lib.storage.stored_sessions import StoredSession
 
@@ -97,7 +98,8 @@ class Replay:
         window = _stored_window(run.settings)
         given = _history_of(run)
         if not given and window is None:
-            return HistoryRules.configured(num_history_runs=self._assumed_window)
+            by_tokens = find_window_by_tokens(run, self.runs, earlier)
+            return HistoryRules.configured(num_history_runs=self._assumed_window if by_tokens is None else by_tokens)
         known = [HistoryRules.configured(num_history_runs=window)] if window is not None else []
         fitting = [rules for rules in (*known, *_candidates(given, earlier)) if _explains(rules, given, earlier)]
         for other in self._neighbours(run):
