@@ -35,6 +35,8 @@ from lib.storage.outbox import Delivery, KeptWrite, Outbox
 from lib.storage.schema import runs, sessions
 from lib.storage.sessions import SessionStore
 from lib.storage.writing import (
+    OUR_KEY,
+    UNUSED,
     RunWrite,
     SessionWrite,
     Written,
@@ -68,6 +70,7 @@ class _SafeDb:
     outbox: Outbox
     store: SessionStore
     _no_attempt_before: float = 0.0
+    _made_for_a_question: set[str]
 
     # -- reading ---------------------------------------------------------------------------------------------------
 
@@ -103,6 +106,10 @@ class _SafeDb:
             return row
 
         row = self.connector.read(work)
+        if row is not None and deserialize and _is_unused(row):
+            # Made for a staged question. As a new one Agno gives it the team's own state, metadata and introduction.
+            self._made_for_a_question.add(session_id)
+            return None
         return row if row is None or not deserialize else deserialize_session(session_type, row)
 
     def get_run(self, run_id: str, deserialize: bool | None = True, *, user_id: str | None = None) -> Any:
@@ -147,7 +154,10 @@ class _SafeDb:
         """
         user_id, session_id = check_user(session.user_id), check_id(session.session_id, "session id")
         write = SessionWrite(
-            session_id=session_id, user_id=user_id, values=_session_values(session), is_new=session.updated_at is None
+            session_id=session_id,
+            user_id=user_id,
+            values=_session_values(session),
+            is_new=session.updated_at is None and session_id not in self._made_for_a_question,
         )
         if self._store(write) is Written.DELETED_MEANWHILE:
             return None
@@ -170,7 +180,8 @@ class _SafeDb:
         user_id, session_id = check_user(user_id), check_id(session_id, "session id")
         row = build_single_run_row(run=run, session_id=session_id, user_id=user_id)
         run_id = check_id(row["run_id"], "run id")
-        self._store(RunWrite(session_id=session_id, user_id=user_id, run_id=run_id, row=row))
+        introduces = run_index == 0 and row["parent_run_id"] is None and not _as_dict(run).get("input")
+        self._store(RunWrite(session_id=session_id, user_id=user_id, run_id=run_id, row=row, comes_first=introduces))
 
     def _store(self, write: SessionWrite | RunWrite) -> Written:
         """Write now, or keep on disk and say so."""
@@ -269,6 +280,7 @@ class SafeSqliteDb(_SafeDb, SqliteDb):
     def __init__(self, connector: Connector, *, outbox: Outbox, store: SessionStore) -> None:
         super().__init__(db_engine=connector.engine)
         self.connector, self.outbox, self.store = connector, outbox, store
+        self._made_for_a_question = set()
 
 
 class SafeMySQLDb(_SafeDb, MySQLDb):
@@ -278,6 +290,7 @@ class SafeMySQLDb(_SafeDb, MySQLDb):
         # Without db_schema Agno writes into a database called "ai" (agno-facts 11.3).
         super().__init__(db_engine=connector.engine, db_schema=connector.database, create_schema=False)
         self.connector, self.outbox, self.store = connector, outbox, store
+        self._made_for_a_question = set()
 
         @event.listens_for(self.metadata, "column_reflect")
         def _json(inspector: Any, table: Any, column: dict[str, Any]) -> None:
@@ -390,6 +403,12 @@ def _session_values(session: Any) -> dict[str, Any]:
         "created_at": told.get("created_at") or now,
         "updated_at": now,
     }
+
+
+def _is_unused(row: Mapping[str, Any]) -> bool:
+    data = row["session_data"]
+    ours = data.get(OUR_KEY) if isinstance(data, Mapping) else None
+    return isinstance(ours, Mapping) and ours.get(UNUSED) is True
 
 
 def _as_dict(run: Any) -> Mapping[str, Any]:

@@ -16,22 +16,19 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Text,
     and_,
     case,
     func,
-    literal,
     or_,
     select,
     true,
     union_all,
 )
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.functions import FunctionElement
 
 from lib.errors import InvalidInput
-from lib.records import RunStatus, SessionKind, SessionSummary
+from lib.records import LAB_SESSION_PREFIX, RunStatus, SessionKind, SessionSummary
 from lib.storage.identity import exactly
+from lib.storage.json_parts import json_part, parse_part
 from lib.storage.schema import runs, sessions
 from lib.storage.staging import FIRST_QUESTION_LENGTH
 from lib.storage.writing import OUR_KEY
@@ -49,49 +46,16 @@ _STATUS = {
 }
 
 
-class _JsonPart(FunctionElement[str]):
-    """A part of a JSON column, as JSON text; NULL where the column holds no JSON."""
-
-    name = "json_part"
-    type = Text()
-    inherit_cache = True
-
-
-@compiles(_JsonPart)
-def _json_part_on_sqlite(element: _JsonPart, compiler: Any, **kw: Any) -> str:
-    column, path = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"CASE WHEN json_valid({column}) THEN json_quote(json_extract({column}, {path})) END"
-
-
-@compiles(_JsonPart, "mysql", "mariadb")
-def _json_part_on_mysql(element: _JsonPart, compiler: Any, **kw: Any) -> str:
-    column, path = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"CASE WHEN JSON_VALID({column}) THEN JSON_EXTRACT({column}, {path}) END"
-
-
-def _part(column: ColumnElement[Any], path: str) -> ColumnElement[str]:
-    return _JsonPart(column, literal(path))
-
-
-def parse_part(value: Any) -> Any:
-    """Return a JSON part as a Python value; None for none."""
-    if not isinstance(value, str | bytes):
-        return value
-    try:
-        return json.loads(value)
-    except ValueError:
-        return None
-
-
 _SESSION_COLUMNS = (
     *(sessions.c.session_id, sessions.c.session_type, sessions.c.user_id),
     *(sessions.c.agent_id, sessions.c.team_id, sessions.c.workflow_id),
     *(sessions.c.created_at, sessions.c.updated_at),
-    _part(sessions.c.session_data, "$.session_name").label("title"),
-    _part(sessions.c.session_data, "$.forked_from_session_id").label("forked_from"),
-    _part(sessions.c.session_data, f"$.{OUR_KEY}").label("ours"),
+    json_part(sessions.c.session_data, "$.session_name").label("title"),
+    json_part(sessions.c.session_data, "$.forked_from_session_id").label("forked_from"),
+    json_part(sessions.c.session_data, f"$.{OUR_KEY}").label("ours"),
 )
 _USED_AT = func.coalesce(sessions.c.updated_at, sessions.c.created_at)
+_OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
 
 
 # -- sessions ----------------------------------------------------------------------------------------------------------
@@ -113,7 +77,7 @@ def read_session_page(
             before = and_(moment <= used_at, or_(moment < used_at, sessions.c.session_id < last_id))
         branch = (
             select(sessions.c.session_id, moment.label("used_at"))
-            .where(exactly(sessions.c.user_id, user_id), condition, before)
+            .where(exactly(sessions.c.user_id, user_id), condition, before, ~_OF_THE_LAB)
             .order_by(moment.desc(), sessions.c.session_id.desc())
             .limit(limit + 1)
         )
@@ -177,7 +141,7 @@ def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tup
     last_ids = connection.execute(select(newest).where(sessions.c.session_id.in_(ids))).scalars().all()
     # Our marker is looked for in failed runs only: it is a small row with status ERROR.
     marker = case(
-        (runs.c.status == "ERROR", _part(runs.c.run_data, f"$.metadata.{OUR_KEY}.marker")),
+        (runs.c.status == "ERROR", json_part(runs.c.run_data, f"$.metadata.{OUR_KEY}.marker")),
         else_=None,
     )
     found = connection.execute(
@@ -185,14 +149,14 @@ def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tup
             runs.c.run_id.in_([run_id for run_id in last_ids if run_id is not None])
         )
     )
-    return {row.session_id: (row.run_id, row.status, parse_part(row.marker) in (True, 1)) for row in found}
+    return {row.session_id: (row.run_id, row.status, parsejson_part(row.marker) in (True, 1)) for row in found}
 
 
 def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
     """Return the first questions of sessions that other programs wrote: from their first run, cut on the server."""
     questions: dict[str, str] = {}
     for session_id in ids:
-        content = func.substr(_part(runs.c.run_data, "$.input.input_content"), 1, 8 * FIRST_QUESTION_LENGTH)
+        content = func.substr(json_part(runs.c.run_data, "$.input.input_content"), 1, 8 * FIRST_QUESTION_LENGTH)
         found = connection.execute(
             select(content.label("content"))
             .where(runs.c.session_id == session_id, runs.c.parent_run_id.is_(None))
@@ -205,7 +169,7 @@ def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[st
 
 
 def _to_question(content: str) -> str:
-    value = parse_part(content)
+    value = parsejson_part(content)
     if value is None:  # cut in the middle: the beginning of a JSON text is good enough to show
         value = content.strip('"[{')
     if isinstance(value, list) and value and isinstance(value[-1], Mapping):
@@ -221,7 +185,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[s
     session_id = row["session_id"]
     last = details.last.get(session_id)
     kind = SessionKind(row["session_type"]) if row["session_type"] in set(SessionKind) else SessionKind.AGENT
-    title = parse_part(row["title"])
+    title = parsejson_part(row["title"])
     tags = ours.get("tags")
     return SessionSummary(
         session_id=session_id,
@@ -236,7 +200,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[s
         last_status=None if last is None else _to_status(last, live),
         collection=_optional_text(ours.get("collection")),
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
-        forked_from_session_id=_optional_text(parse_part(row["forked_from"])),
+        forked_from_session_id=_optional_text(parsejson_part(row["forked_from"])),
         title_by=_optional_text(ours.get("title_by")) if title else None,
     )
 
@@ -249,7 +213,7 @@ def _to_status(last: tuple[str, str | None, bool], live: Mapping[str, RunStatus]
 
 
 def _ours(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    ours = parse_part(row["ours"])
+    ours = parsejson_part(row["ours"])
     return ours if isinstance(ours, Mapping) else {}
 
 

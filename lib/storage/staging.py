@@ -17,7 +17,7 @@ from lib.records import ImageRecord, SessionKind
 from lib.storage.identity import exactly
 from lib.storage.run_queue import enter
 from lib.storage.schema import runs, sessions
-from lib.storage.writing import OUR_KEY, insert_session_if_missing, is_deleted, lock_session, next_run_index
+from lib.storage.writing import OUR_KEY, UNUSED, insert_session_if_missing, is_deleted, lock_session, next_run_index
 
 TITLE_OF_A_QUESTION = 60
 FIRST_QUESTION_LENGTH = 500
@@ -78,7 +78,7 @@ def _insert_session(
     title: str | None,
 ) -> None:
     now = int(time.time())
-    data: dict[str, Any] = {OUR_KEY: dict(ours)}
+    data: dict[str, Any] = {OUR_KEY: {**ours, UNUSED: True}}
     if title:
         data["session_name"] = title
     insert_session_if_missing(

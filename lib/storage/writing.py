@@ -24,6 +24,9 @@ from lib.storage.schema import deleted, runs, sessions, to_deleted_key
 OUR_KEY = "roundtable"
 """Where our own values live in Agno's session_data and in a run's metadata."""
 
+UNUSED = "unused"
+"""Our mark on a session that was made for a question and that Agno has not written to yet."""
+
 _KEPT_FROM_STORED = frozenset({OUR_KEY, "session_name"})
 _COMPONENT_COLUMNS = ("agent_id", "team_id", "workflow_id")
 _DATA_COLUMNS = ("agent_data", "team_data", "workflow_data")
@@ -54,6 +57,7 @@ class RunWrite:
     user_id: str
     run_id: str
     row: Mapping[str, Any] = field(repr=False)  # columns of agno_runs
+    comes_first: bool = False  # a team's introduction, which stands before the question that was staged
 
 
 def lock_session(connection: Connection, session_id: str) -> Mapping[str, Any] | None:
@@ -114,6 +118,9 @@ def insert_session_if_missing(connection: Connection, values: Mapping[str, Any])
 def _merged_session_data(stored: object, new: object) -> dict[str, Any]:
     kept = _mapping(stored)
     given = {name: value for name, value in _mapping(new).items() if not (name in kept and name in _KEPT_FROM_STORED)}
+    ours = _mapping(kept.get(OUR_KEY))
+    if ours.pop(UNUSED, None):  # now Agno has written what it keeps in a session
+        kept[OUR_KEY] = ours
     return {**kept, **given}
 
 
@@ -138,13 +145,15 @@ def write_run(connection: Connection, write: RunWrite) -> Written:
         return Written.DELETED_MEANWHILE
     if stored["user_id"] != write.user_id:
         raise SessionNotFound(write.session_id)
+    _mark_used(connection, stored)
     ours = func.json_extract(runs.c.run_data, f"$.metadata.{OUR_KEY}").label("ours")
     found = connection.execute(
         select(runs.c.session_id, runs.c.run_index, runs.c.created_at, ours).where(exactly(runs.c.run_id, write.run_id))
     ).first()
     row = dict(write.row)
     if found is None:
-        row["run_index"] = next_run_index(connection, write.session_id)
+        find_place = _place_before_all if write.comes_first else next_run_index
+        row["run_index"] = find_place(connection, write.session_id)
         connection.execute(insert(runs).values(**row))
         return Written.STORED
     if found.session_id != write.session_id:
@@ -162,6 +171,22 @@ def next_run_index(connection: Connection, session_id: str) -> int:
         select(func.max(runs.c.run_index)).where(exactly(runs.c.session_id, session_id))
     ).scalar_one()
     return 0 if last is None else int(last) + 1
+
+
+def _mark_used(connection: Connection, session: Mapping[str, Any]) -> None:
+    """Take our mark off a session that now holds a run."""
+    data = _mapping(session["session_data"])
+    ours = _mapping(data.get(OUR_KEY))
+    if ours.pop(UNUSED, None):
+        changed = update(sessions).where(exactly(sessions.c.session_id, session["session_id"]))
+        connection.execute(changed.values(session_data={**data, OUR_KEY: ours}))
+
+
+def _place_before_all(connection: Connection, session_id: str) -> int:
+    first = connection.execute(
+        select(func.min(runs.c.run_index)).where(exactly(runs.c.session_id, session_id))
+    ).scalar_one()
+    return 0 if first is None else int(first) - 1
 
 
 def _with_our_metadata(run_data: Any, ours: str | None) -> Any:
