@@ -20,6 +20,9 @@ Item = TypeVar("Item")
 MAX_ID_LENGTH = 128
 """Agno's id columns are VARCHAR(128) on MySQL; a longer id loses the run there (agno-facts 4.5)."""
 
+LAB_SESSION_PREFIX = "recall-lab-"
+"""Ids of the recall lab's sessions begin so; lists of sessions leave them out."""
+
 
 class SessionKind(StrEnum):
     """What a session is held with."""

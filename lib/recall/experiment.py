@@ -190,7 +190,7 @@ class CellResult:
     session_id: str = ""
     same_context: bool = True  # every message given is the one predicted, not only the fact
     member_tokens: int | None = None  # the part of `tokens` that member runs took
-    failed: str | None = None  # why the asking run did not complete; such a cell measures nothing
+    failed: str | None = None  # why a run of it did not complete: nothing was measured, and nothing is drawn
 
     @property
     def state(self) -> CellState:
@@ -202,7 +202,7 @@ class CellResult:
     @property
     def alarm(self) -> bool:
         """Whether prediction and measurement differ: the rule as stated here is not Agno's. Must never happen."""
-        return self.predicted_in_context != self.in_context or not self.same_context
+        return self.failed is None and (self.predicted_in_context != self.in_context or not self.same_context)
 
     @property
     def guessed(self) -> bool:
@@ -269,10 +269,15 @@ class GridPoint:
         return max(worst_first, key=lambda state: self.states.get(state, 0))
 
 
+def measured(results: Iterable[CellResult]) -> tuple[CellResult, ...]:
+    """Return the results without those cells in which a run failed."""
+    return tuple(result for result in results if result.failed is None)
+
+
 def build_grid(results: Iterable[CellResult]) -> tuple[GridPoint, ...]:
     """Return a point for every window and distance measured, windows first, both rising."""
     groups: dict[tuple[int, int], list[CellResult]] = {}
-    for result in results:
+    for result in measured(results):
         groups.setdefault((result.cell.window, result.cell.distance), []).append(result)
     return tuple(_to_point(window, distance, groups[window, distance]) for window, distance in sorted(groups))
 
@@ -306,7 +311,7 @@ class CostPoint:
 def cost_curve(results: Iterable[CellResult]) -> tuple[CostPoint, ...]:
     """Return one point a window, rising: recall against tokens."""
     groups: dict[int, list[CellResult]] = {}
-    for result in results:
+    for result in measured(results):
         groups.setdefault(result.cell.window, []).append(result)
     points = []
     for window, group in sorted(groups.items()):
@@ -347,10 +352,10 @@ class Difference:
 
 def compare_results(first: Iterable[CellResult], second: Iterable[CellResult]) -> tuple[Difference, ...]:
     """Return the cells that both measured and whose state differs, in order."""
-    states = {result.cell: result.state for result in first}
+    states = {result.cell: result.state for result in measured(first)}
     return tuple(
         Difference(cell=result.cell, first=states[result.cell], second=result.state)
-        for result in sorted(second, key=lambda result: result.cell)
+        for result in sorted(measured(second), key=lambda result: result.cell)
         if result.cell in states and states[result.cell] is not result.state
     )
 
