@@ -149,7 +149,7 @@ def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tup
             runs.c.run_id.in_([run_id for run_id in last_ids if run_id is not None])
         )
     )
-    return {row.session_id: (row.run_id, row.status, parsejson_part(row.marker) in (True, 1)) for row in found}
+    return {row.session_id: (row.run_id, row.status, parse_part(row.marker) in (True, 1)) for row in found}
 
 
 def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
@@ -169,7 +169,7 @@ def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[st
 
 
 def _to_question(content: str) -> str:
-    value = parsejson_part(content)
+    value = parse_part(content)
     if value is None:  # cut in the middle: the beginning of a JSON text is good enough to show
         value = content.strip('"[{')
     if isinstance(value, list) and value and isinstance(value[-1], Mapping):
@@ -185,7 +185,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[s
     session_id = row["session_id"]
     last = details.last.get(session_id)
     kind = SessionKind(row["session_type"]) if row["session_type"] in set(SessionKind) else SessionKind.AGENT
-    title = parsejson_part(row["title"])
+    title = parse_part(row["title"])
     tags = ours.get("tags")
     return SessionSummary(
         session_id=session_id,
@@ -200,7 +200,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[s
         last_status=None if last is None else _to_status(last, live),
         collection=_optional_text(ours.get("collection")),
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
-        forked_from_session_id=_optional_text(parsejson_part(row["forked_from"])),
+        forked_from_session_id=_optional_text(parse_part(row["forked_from"])),
         title_by=_optional_text(ours.get("title_by")) if title else None,
     )
 
@@ -213,7 +213,7 @@ def _to_status(last: tuple[str, str | None, bool], live: Mapping[str, RunStatus]
 
 
 def _ours(row: Mapping[str, Any]) -> Mapping[str, Any]:
-    ours = parsejson_part(row["ours"])
+    ours = parse_part(row["ours"])
     return ours if isinstance(ours, Mapping) else {}
 
 

@@ -1,0 +1,45 @@
+"""Parts of a JSON column, read by the database: a row's title without its bulk."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import ColumnElement, Text, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+
+class _JsonPart(FunctionElement[str]):
+    """A part of a JSON column, as JSON text; NULL where the column holds no JSON."""
+
+    name = "json_part"
+    type = Text()
+    inherit_cache = True
+
+
+@compiles(_JsonPart)
+def _json_part_on_sqlite(element: _JsonPart, compiler: Any, **kw: Any) -> str:
+    column, path = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CASE WHEN json_valid({column}) THEN json_quote(json_extract({column}, {path})) END"
+
+
+@compiles(_JsonPart, "mysql", "mariadb")
+def _json_part_on_mysql(element: _JsonPart, compiler: Any, **kw: Any) -> str:
+    column, path = (compiler.process(clause, **kw) for clause in element.clauses)
+    return f"CASE WHEN JSON_VALID({column}) THEN JSON_EXTRACT({column}, {path}) END"
+
+
+def json_part(column: ColumnElement[Any], path: str) -> ColumnElement[str]:
+    """Return the part of a JSON column at a path such as $.name, as JSON text."""
+    return _JsonPart(column, literal(path))
+
+
+def parse_part(value: Any) -> Any:
+    """Return a JSON part as a Python value; None for none."""
+    if not isinstance(value, str | bytes):
+        return value
+    try:
+        return json.loads(value)
+    except ValueError:
+        return None
