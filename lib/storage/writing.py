@@ -19,6 +19,7 @@ from sqlalchemy.dialects import mysql
 
 from lib.errors import RunNotFound, SessionNotFound
 from lib.storage.identity import exactly
+from lib.storage.json_parts import json_part
 from lib.storage.schema import deleted, runs, sessions, to_deleted_key
 
 OUR_KEY = "roundtable"
@@ -146,7 +147,7 @@ def write_run(connection: Connection, write: RunWrite) -> Written:
     if stored["user_id"] != write.user_id:
         raise SessionNotFound(write.session_id)
     _mark_used(connection, stored)
-    ours = func.json_extract(runs.c.run_data, f"$.metadata.{OUR_KEY}").label("ours")
+    ours = json_part(runs.c.run_data, f"$.metadata.{OUR_KEY}").label("ours")
     found = connection.execute(
         select(runs.c.session_id, runs.c.run_index, runs.c.created_at, ours).where(exactly(runs.c.run_id, write.run_id))
     ).first()
