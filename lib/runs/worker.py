@@ -20,6 +20,7 @@ from lib.records import RunStatus, SavedState
 from lib.runs.loop import run_to_end
 from lib.runs.reasons import to_reason
 from lib.runs.recording import RunRecording
+from lib.runs.rows import RunRows
 from lib.runs.run_log import RunLog
 from lib.storage import Database, RunOutcome, window_read
 from lib.teams.history import history_reach
@@ -64,6 +65,7 @@ class RunWorker:
         self._slots = slots
         self._when_over = when_over
         self._recording = RunRecording(log)
+        self._rows = RunRows(self._recording, database.adapter)
         self.left_behind = False  # its queue entry is still there, because the database was not
         self._woken = threading.Event()
         self._lock = threading.Lock()
@@ -129,7 +131,7 @@ class RunWorker:
 
     def _wait_for_turn(self) -> bool:
         """Wait until no earlier run of the session is left and the process has room. Returns False if stopped before."""
-        announced = 0
+        announced: int | None = None
         while self._ending is None:
             ahead = self._ahead()
             if ahead == 0 and self._slots.acquire(blocking=False):
@@ -157,7 +159,7 @@ class RunWorker:
     def _work(self) -> None:
         recording, request = self._recording, self.request
         try:
-            team = request.build_team(recording.database_for(self._database.adapter))
+            team = request.build_team(self._rows.database())
             recording.members.cover(team)
             with window_read(history_reach(team, request.window)):
                 run_to_end(self._main(team))
@@ -222,8 +224,8 @@ class RunWorker:
             self._ending or RunStatus.FAILED, None if self._ending else "The run ended without an answer or an error."
         )
         status = self.log.snapshot().status
-        if self.request.run_id not in recording.written and status is not RunStatus.INTERRUPTED:
-            recording.write_all(self._database.adapter, status)
+        if not self._rows.written and status is not RunStatus.INTERRUPTED:
+            self._rows.write_all(status)
         self.log.append(RunSaved(**self._base(), **self._check_saved()))
 
     def _check_saved(self) -> dict[str, Any]:

@@ -91,6 +91,8 @@ class _Calls:
             call = to_tool_call(item)
             if call.tool_call_id not in told_ids:
                 self._known[call.tool_call_id].append(to_segment(call))
+            elif call.result is not None:
+                self._known[call.tool_call_id] = [_finished(part, call) for part in self._known[call.tool_call_id]]
 
     def take(self, request: ToolRequest) -> list[Segment]:
         """Return the segment of a request; one for each member where a task went to several."""
@@ -129,6 +131,13 @@ def _is_broadcast(segments: list[Segment]) -> bool:
     return len(segments) > 1 and all(
         isinstance(segment, DelegationSegment) and not segment.call.arguments.get("member_id") for segment in segments
     )
+
+
+def _finished(segment: Segment, call: ToolCallRecord) -> Segment:
+    """Return a call whose end no event tells of with the end that is stored beside it."""
+    if isinstance(segment, TextSegment) or segment.call.result is not None:
+        return segment
+    return replace(segment, call=replace(segment.call, result=call.result, failed=call.failed, ended_at=call.ended_at))
 
 
 def _with_result(segment: Segment, answer: MessageRecord | None) -> Segment:
