@@ -48,7 +48,12 @@ def write_run(
         {"id": f"{run_id}-q", "role": "user", "content": question},
         {"id": f"{run_id}-a", "role": "assistant", "content": answer},
     ]
-    data = {"run_id": run_id, "session_id": session_id, "team_id": "desk", "input": {"input_content": question}}
+    data: dict[str, Any] = {
+        "run_id": run_id,
+        "session_id": session_id,
+        "team_id": "desk",
+        "input": {"input_content": question},
+    }
     data |= {"messages": messages, "content": answer, "status": "COMPLETED", "created_at": now}
     times = {"created_at": now, "updated_at": now}
     session = {"session_id": session_id, "session_type": "team", "team_id": "desk", "user_id": user_id, **times}
