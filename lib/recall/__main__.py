@@ -34,6 +34,8 @@ from lib.recall.experiment import (
 from lib.recall.lab import RecallLab, RunningExperiment
 from lib.roundtable import open_roundtable
 
+MOST_TROUBLES = 10
+"""Troubles beyond these are only counted."""
 MARKS = {CellState.ANSWERED: "#", CellState.MISSED: "o", CellState.NOT_IN_CONTEXT: "."}
 
 
@@ -171,11 +173,11 @@ def _print_results(results: Sequence[CellResult], options: argparse.Namespace) -
         csv.writer(sys.stdout).writerows(csv_rows(results))
     else:
         _print_grid(results)
-    for result in results:
-        if result.alarm:
-            print(f"ALARM: prediction and measurement differ in {result.cell}.", file=sys.stderr)
-        if result.failed:
-            print(f"Not measured: {result.cell}: {result.failed}", file=sys.stderr)
+    troubles = [f"ALARM: prediction and measurement differ in {each.cell}." for each in results if each.alarm]
+    troubles += [f"Not measured: {each.cell}: {each.failed}" for each in results if each.failed]
+    print(*troubles[:MOST_TROUBLES], sep="\n", end="\n" if troubles else "", file=sys.stderr)
+    if len(troubles) > MOST_TROUBLES:
+        print(f"... and {len(troubles) - MOST_TROUBLES} more.", file=sys.stderr)
 
 
 def _print_grid(results: Iterable[CellResult]) -> None:

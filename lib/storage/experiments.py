@@ -40,6 +40,7 @@ from lib.storage.identity import check_text, check_user, exactly
 from lib.storage.json_text import to_json
 from lib.storage.schema import ON_MYSQL, runs, sessions
 from lib.storage.staging import ensure_session
+from lib.storage.writing import OUR_KEY
 
 COLLECTION = "recall lab"
 """The collection that all sessions of experiments are in."""
@@ -210,6 +211,11 @@ class ExperimentStore:
                 kind=SessionKind(source["session_type"]),
                 ours={"collection": COLLECTION},
             )
+            connection.execute(
+                update(sessions)
+                .where(exactly(sessions.c.session_id, new_session_id))
+                .values(_forked_columns(source, source_session_id))
+            )
             if forked:
                 connection.execute(insert(runs), forked)
             return tuple(row["run_id"] for row in forked if row["parent_run_id"] is None)
@@ -230,6 +236,18 @@ def _create_tables(connection: Connection) -> None:
     # Not create_all: two processes may come here at once, and the statement itself tolerates that.
     for table in _tables.sorted_tables:
         connection.execute(CreateTable(table, if_not_exists=True))
+
+
+def _forked_columns(source: Mapping[Any, Any], source_session_id: str) -> dict[str, Any]:
+    """Return what a fork has of its source's own row: state and summary, but not title, tags or token sums."""
+    data = source["session_data"] if isinstance(source["session_data"], Mapping) else {}
+    forked = {
+        "session_state": data.get("session_state") or {},
+        "forked_from_session_id": source_session_id,
+        OUR_KEY: {"collection": COLLECTION},
+    }
+    kept = ("agent_data", "team_data", "workflow_data", "metadata", "summary")
+    return {"session_data": forked, **{name: source[name] for name in kept}}
 
 
 def _read_rows(connection: Connection, session_id: str) -> Sequence[Mapping[str, Any]]:

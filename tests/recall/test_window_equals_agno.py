@@ -82,8 +82,9 @@ def stored_runs(draw: st.DrawFn) -> list[TeamRunOutput | RunOutput]:
         common: dict[str, Any] = {
             "run_id": str(uuid4()),
             "status": draw(st.sampled_from([AgnoStatus.completed] * 14 + list(AgnoStatus))),
-            "messages": draw(st.sampled_from([True] * 9 + [False]))
-            and draw(st.lists(messages(), min_size=1, max_size=5))
+            "messages": (
+                draw(st.sampled_from([True] * 9 + [False])) and draw(st.lists(messages(), min_size=1, max_size=5))
+            )
             or None,
             "parent_run_id": draw(st.sampled_from([None] * 9 + ["gone", runs[-1].run_id if runs else None])),
         }

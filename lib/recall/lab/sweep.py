@@ -34,6 +34,7 @@ from lib.recall.judging import holds_value
 from lib.recall.lab.measuring import Asker, MeasuringStopped, in_messages, measure
 from lib.records import LAB_SESSION_PREFIX, RunRecord, RunStatus
 from lib.roundtable import Roundtable
+from lib.runs import RunEngine
 from lib.storage.experiments import COLLECTION, ExperimentStore, StoredExperiment
 
 logger = logging.getLogger(__name__)
@@ -83,7 +84,7 @@ class RecallLab:
     """One user's experiments. Safe to use from any thread; `close` stops what runs."""
 
     def __init__(self, roundtable: Roundtable) -> None:
-        self._roundtable = roundtable
+        self._roundtable = without_delay(roundtable)
         self._store = ExperimentStore(roundtable.database.connector)
         self._lock = threading.Lock()
         self._running: dict[str, RunningExperiment] = {}
@@ -176,6 +177,7 @@ class RecallLab:
             each.stop()
         for each in running:
             each.wait(10.0)
+        self._roundtable.engine.close()
 
     # -- beneath --------------------------------------------------------------------------------------------------
 
@@ -216,6 +218,16 @@ class RecallLab:
                 self._roundtable.store.delete_session(session_id, user_id=user_id)
             except SessionNotFound:
                 continue  # never written, or deleted by somebody else meanwhile
+
+
+def without_delay(roundtable: Roundtable) -> Roundtable:
+    """Return the same app with an engine of its own, in which the offline model does not pause between words.
+
+    Nobody watches an experiment word by word; with the pauses a sweep would take ten times as long.
+    """
+    settings = roundtable.settings.model_copy(update={"offline_token_delay": 0.0})
+    engine = RunEngine(database=roundtable.database, catalogue=roundtable.catalogue, settings=settings)
+    return replace(roundtable, settings=settings, engine=engine)
 
 
 class RunningExperiment:
