@@ -31,7 +31,7 @@ from lib.settings import Settings
 from lib.storage import Database, RunOutcome
 from lib.teams.catalogue import TeamCatalogue
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("roundtable.runs")
 
 MAX_QUESTION_LENGTH = 100_000
 MAX_WINDOW = 1_000

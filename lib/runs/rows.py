@@ -28,7 +28,7 @@ from lib.storage.reading.calls import is_delegation, member_of, task_of, to_argu
 from lib.storage.reading.messages import to_tool_requests
 from lib.storage.translation import to_text
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("roundtable.runs")
 
 AgnoRun = RunOutput | TeamRunOutput
 

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection
 from lib.errors import StorageError
 from lib.storage import Database
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("roundtable.runs")
 
 LOOK_S = 0.5
 """How often live runs are looked after: the longest a stop from another process waits for us."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import threading
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -25,7 +26,7 @@ from lib.runs.run_log import RunLog
 from lib.storage import Database, RunOutcome, window_read
 from lib.teams.history import history_reach
 
-logger = logging.getLogger(__name__)
+logger = logging.getLogger("roundtable.runs")
 
 TURN_POLL_S = 0.2
 """How often a waiting run looks whether it is its turn, beside being woken by runs of this process."""
@@ -121,8 +122,8 @@ class RunWorker:
                 finally:
                     self._slots.release()
             self._close()
-        except Exception as error:  # a defect of ours: the run must end for its watchers all the same
-            logger.exception("Run %s ended by a defect", self.request.run_id)
+        except Exception as error:  # noqa: BLE001 - a defect of ours: the run must end for its watchers all the same
+            self._log_defect("ended by a defect", error)
             self._recording.end(RunStatus.FAILED, to_reason(type(error).__name__, str(error)))
         finally:
             self._leave_queue()
@@ -165,8 +166,8 @@ class RunWorker:
                 run_to_end(self._main(team))
         except RoundtableError as error:  # said by us, for a person
             self._recording.end(RunStatus.FAILED, str(error))
-        except Exception as error:  # whatever a team, tool or provider raises must not end the thread
-            logger.exception("Run %s failed outside its events", request.run_id)
+        except Exception as error:  # noqa: BLE001 - whatever a team, tool or provider raises must not end the thread
+            self._log_defect("failed outside its events", error)
             self._recording.end(RunStatus.FAILED, to_reason(type(error).__name__, str(error)))
 
     async def _main(self, team: Team) -> None:
@@ -246,6 +247,11 @@ class RunWorker:
                 return {"saved": SavedState.LIVE, "reason": "It was deleted meanwhile; the answer is not kept."}
             case RunOutcome.MISSING:
                 return {"saved": SavedState.LIVE, "reason": "The answer is not stored: only the question is."}
+
+    def _log_defect(self, what: str, error: Exception) -> None:
+        """Log where it happened; not what the error says, since that may be chat text."""
+        where = "".join(traceback.format_tb(error.__traceback__))
+        logger.error("Run %s %s (%s):\n%s", self.request.run_id, what, type(error).__name__, where)
 
     def _leave_queue(self) -> None:
         try:
