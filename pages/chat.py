@@ -17,4 +17,6 @@ draw_live_runs(chat)
 
 with st.bottom:
     draw_progress(chat)
-    draw_composer(chat)
+draw_composer(
+    chat
+)  # not inside st.bottom: Streamlit keeps a page at its newest message only for an input it placed itself

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lib.errors import ModelUnavailable, NotFound, RoundtableError, TeamUnavailable
 from lib.models import check_model
 from lib.records import RunRecord, SavedState, SessionSummary
-from lib.teams.catalogue import TeamEntry
 from lib.ui.asking import ask, ask_again, ask_what_was_written
 from lib.ui.delegations import Cards
 from lib.ui.frame import PageFrame
@@ -18,6 +18,9 @@ from lib.ui.runs import RunDrawing, draw_run
 from lib.ui.safe_markdown import plain_label, safe_markdown
 from lib.ui.tab import RUNS_A_PAGE, open_tab
 from lib.ui.words import count_in_words
+
+if TYPE_CHECKING:
+    from lib.teams.catalogue import TeamEntry
 
 FILLED_RUNS = 8
 """Newest runs whose closed cards are in the page already; cards of older runs are filled when they are opened."""
@@ -35,11 +38,12 @@ class Chat:
     runs: tuple[RunRecord, ...]
     older_runs: bool
     live_run_ids: tuple[str, ...]
+    readable: bool = True  # False: the database did not answer
 
     @property
     def is_new(self) -> bool:
         """Whether nothing has been asked yet."""
-        return not self.runs and not self.live_run_ids
+        return self.readable and not self.runs and not self.live_run_ids
 
     def drawing(self) -> RunDrawing:
         """Return how runs are drawn here: with the members' names, and able to ask again."""
@@ -55,7 +59,7 @@ def open_chat(page: PageFrame) -> Chat:
         draw_notice(notice)
     session: SessionSummary | None = None
     runs: tuple[RunRecord, ...] = ()
-    older = False
+    older, readable = False, True
     live: tuple[str, ...] = ()
     if tab.session_id:
         session_id = tab.session_id
@@ -68,8 +72,7 @@ def open_chat(page: PageFrame) -> Chat:
             _draw_not_found(error)
         except RoundtableError as error:
             draw_notice(to_notice(error))
-            if not live:
-                st.stop()
+            readable = False  # what is being written, and what is live, stays on the page
     name = session.component_id if session else _chosen_team(page)
     return Chat(
         page=page,
@@ -79,16 +82,21 @@ def open_chat(page: PageFrame) -> Chat:
         runs=tuple(_as_last_seen(page, run) for run in runs if run.run_id not in live),
         older_runs=older,
         live_run_ids=live,
+        readable=readable,
     )
 
 
 def draw_header(chat: Chat) -> None:
     """Draw the line over the conversation: team, window, and how much was said."""
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key="chat_header"):
+    with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chat_header"):
         _draw_team_choice(chat)
         _draw_window_choice(chat)
         if chat.session and chat.session.runs:
-            st.caption(count_in_words(chat.session.runs, "run"), width="content")
+            facts = [count_in_words(chat.session.runs, "run")]
+            tokens = [run.total_tokens.total for run in chat.runs]
+            if not chat.older_runs and not chat.live_run_ids and any(tokens):
+                facts.append(count_in_words(sum(count or 0 for count in tokens), "token"))
+            st.caption(plain_label(" · ".join(facts)), width="content")
     for problem in chat.page.roundtable.catalogue.problems:
         st.warning(
             plain_label(f"{problem.source}: {problem.message}", 600),
@@ -167,7 +175,7 @@ def _draw_team_choice(chat: Chat) -> None:
         key="team_choice",
         format_func=lambda name: titles.get(name, name),
         label_visibility="collapsed",
-        width=200,
+        width=156,
         on_change=_choose_team,
     )
 
@@ -183,7 +191,7 @@ def _draw_window_choice(chat: Chat) -> None:
         key="history_window",
         format_func=_window_in_words,
         label_visibility="collapsed",
-        width=200,
+        width=190,
         help="How many of the latest runs of this session the team is shown with the next question.",
     )
 

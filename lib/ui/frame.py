@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
 from lib.errors import RoundtableError
-from lib.roundtable import Roundtable
 from lib.settings import Settings
 from lib.ui.assets import FAVICON, LOGO, STYLE
 from lib.ui.identity import current_user
@@ -16,6 +16,9 @@ from lib.ui.notices import draw_notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.sidebar import draw_sidebar, draw_sidebar_foot
 from lib.ui.tab import TabState, open_tab
+
+if TYPE_CHECKING:
+    from lib.roundtable import Roundtable
 
 
 @dataclass(frozen=True, slots=True)

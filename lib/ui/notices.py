@@ -62,8 +62,7 @@ def to_notice(error: Exception) -> Notice:
 
 def draw_notice(notice: Notice) -> None:
     """Draw one clear box."""
-    with st.container(key="notice"):
-        st.error(plain_label(notice.text, 1000), title=notice.title, icon=":material/error:")
+    st.error(plain_label(notice.text, 1000), title=notice.title, icon=":material/error:")
 
 
 @contextmanager

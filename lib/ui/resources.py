@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from lib.roundtable import Roundtable
 
 
 @st.cache_resource(show_spinner=False)
@@ -16,9 +19,12 @@ def shared_settings() -> Settings:
     return load_settings()
 
 
-@st.cache_resource(show_spinner=False)
+@st.cache_resource(show_spinner="Opening Roundtable")
 def shared_roundtable() -> Roundtable:
     """Return the one Roundtable of this process. Raises what opening it raises, and tries again on the next page."""
+    # Agno takes seconds to import: here, the first visitor sees what is being waited for.
+    from lib.roundtable import open_roundtable
+
     roundtable = open_roundtable(shared_settings())
     # Streamlit may collect garbage after every script run, under the interpreter's lock: keep what was imported out of it.
     gc.collect()

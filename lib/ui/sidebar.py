@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import streamlit as st
 
 from lib.errors import StorageError
 from lib.models import describe_model
 from lib.records import SessionSummary
-from lib.roundtable import Roundtable
 from lib.settings import Settings
 from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
 from lib.ui.tab import CHAT_PAGE, SESSIONS_A_PAGE, TabState, open_tab
+from lib.ui.words import place_in_words
+
+if TYPE_CHECKING:
+    from lib.roundtable import Roundtable
 
 LIVE_EVERY_S = 2.0
 
@@ -35,7 +40,7 @@ def draw_sidebar(roundtable: Roundtable, settings: Settings, user_id: str, tab: 
 def draw_sidebar_foot(settings: Settings, user_id: str | None, *, database: tuple[str, bool] | None) -> None:
     """Draw who you are, the database (amber where it cannot be reached) and the model."""
     address, reachable = database or ("the database cannot be reached", False)
-    where = plain_label(address, 60)
+    where = plain_label(address, 80)
     lines = [
         f":material/person: {plain_label(user_id or 'nobody', 40)}",
         f":material/database: {where}" if reachable else f":orange[:material/warning: {where}]",
@@ -89,8 +94,9 @@ def _show_more() -> None:
 
 
 def _database_words(roundtable: Roundtable) -> tuple[str, bool]:
+    where = place_in_words(roundtable.database.address)
     try:
         roundtable.database.check()
     except StorageError:
-        return f"{roundtable.database.address} cannot be reached", False
-    return roundtable.database.address, True
+        return f"cannot be reached: {where}", False
+    return where, True

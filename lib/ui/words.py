@@ -68,6 +68,14 @@ def end_in_words(run: RunRecord) -> str:
             return ""
 
 
+def place_in_words(address: str) -> str:
+    """Return where a database is: "SQLite data/roundtable.db" or "db.example.org:3306/roundtable", without the account."""
+    scheme, _, rest = address.partition("://")
+    if scheme.startswith("sqlite"):
+        return f"SQLite {rest.removeprefix('/')}"
+    return rest.rpartition("@")[2]
+
+
 def signature_in_words(call: ToolCallRecord, limit: int = 120) -> str:
     """Return the call as it would be written: `get_weather(city="Paris")`."""
     arguments = ", ".join(f"{name}={_value_in_words(value)}" for name, value in call.arguments.items())

@@ -6,8 +6,9 @@ import re
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, FloatRect, Locator, Page, expect
 
+from lib.roundtable import open_roundtable
 from tests.conftest import build_settings
 from tests.services.app_server import AppServer
 
@@ -54,9 +55,9 @@ def open_chat(page: Page, app: AppServer, address: str = "/") -> None:
 
 
 def ask(page: Page, question: str) -> None:
-    box = page.get_by_test_id("stChatInputTextArea")
-    box.fill(question)
-    box.press("Enter")
+    composer = page.get_by_test_id("stChatInputTextArea")
+    composer.fill(question)
+    composer.press("Enter")
     expect(page.get_by_test_id("stChatMessage").filter(has_text=question).last).to_be_visible()
 
 
@@ -65,12 +66,19 @@ def answered(page: Page, *, runs: int = 1) -> None:
     expect(page.locator("[class*='st-key-actions_']")).to_have_count(runs)
 
 
+def box(part: Locator) -> FloatRect:
+    """Return where a part of the page stands."""
+    found = part.bounding_box()
+    assert found is not None
+    return found
+
+
 def test_two_members_work_side_by_side_and_their_cards_close_when_they_are_done(page, app):
     open_chat(page, app)
     ask(page, BOTH)
     open_cards = page.locator("[data-testid=stExpander] details[open]")
     expect(open_cards).to_have_count(2)
-    left, right = (open_cards.nth(place).bounding_box() for place in (0, 1))
+    left, right = box(open_cards.nth(0)), box(open_cards.nth(1))
     assert left["y"] == right["y"]
     assert left["x"] + left["width"] < right["x"]
     expect(page.get_by_text("get_price(").first).to_be_visible()
@@ -140,10 +148,10 @@ def test_a_draft_and_an_opened_card_survive_a_run(page, app):
     answered(page)
     page.get_by_test_id("stExpander").first.locator("summary").click()
     ask(page, SLOW)
-    box = page.get_by_test_id("stChatInputTextArea")
-    box.press_sequentially("my next question", delay=40)
+    composer = page.get_by_test_id("stChatInputTextArea")
+    composer.press_sequentially("my next question", delay=40)
     answered(page, runs=2)
-    expect(box).to_have_value("my next question")
+    expect(composer).to_have_value("my next question")
     expect(page.locator("[data-testid=stExpander] details[open]")).to_have_count(1)
 
 
@@ -210,7 +218,7 @@ def test_the_page_fits_a_phone_and_a_laptop_in_light_and_dark(chromium: Browser,
     background = page.evaluate("getComputedStyle(document.querySelector('.stApp')).backgroundColor")
     lightness = sum(map(int, re.findall(r"\d+", background)[:3]))
     assert lightness > 600 if scheme == "light" else lightness < 150
-    tops = [box.bounding_box()["y"] for box in page.get_by_test_id("stExpander").all()]
+    tops = [box(each)["y"] for each in page.get_by_test_id("stExpander").all()]
     assert (tops[0] == tops[1]) is (width > 640)
     assert not foreign
     assert not complaints
@@ -225,3 +233,26 @@ def test_the_page_loads_nothing_that_a_question_points_to(page, app):
     expect(page.locator(".katex")).to_have_count(0)
     expect(page.locator("[data-testid=stSidebar] img[src*='evil'], [data-testid=stChatMessage] img")).to_have_count(0)
     expect(page.get_by_test_id("stChatMessage").first).to_contain_text("costs $5 and $10 :red[no]")
+
+
+def test_a_long_session_opens_at_its_newest_run_and_whole(
+    browser_page: Page, start_app: Callable[..., AppServer], settings
+):
+    opened = open_roundtable(settings)
+    run = opened.engine.start(BOTH, user_id="analyst", team="market-desk")
+    run.wait(30)
+    for number in range(34):
+        again = opened.engine.start(
+            f"{BOTH} {number}", user_id="analyst", team="market-desk", session_id=run.session_id
+        )
+        again.wait(30)
+    opened.close()
+    app = start_app(settings)
+    browser_page.goto(f"{app.url}/?session={run.session_id}")
+    answered(browser_page, runs=30)
+    expect(browser_page.get_by_test_id("stChatMessage").last).to_be_in_viewport()
+    oldest = browser_page.get_by_test_id("stExpander").first
+    oldest.locator("summary").click()
+    expect(oldest.get_by_text("get_weather(")).to_be_visible()
+    browser_page.locator(".st-key-load_earlier button").click()
+    answered(browser_page, runs=35)

@@ -20,7 +20,7 @@ def test_another_users_session_is_not_shown_to_the_first_visitor(browser_page: P
     opened.close()
     app: AppServer = start_app(settings)
     browser_page.goto(f"{app.url}/?session={run.session_id}")
-    expect(browser_page.locator(".st-key-notice")).to_contain_text("There is no session")
+    expect(browser_page.get_by_test_id("stAlert")).to_contain_text("There is no session")
     expect(browser_page.get_by_text("bob's own secret")).to_have_count(0)
     expect(browser_page.locator(".st-key-sidebar_foot")).to_contain_text("analyst")
 

@@ -218,18 +218,22 @@ def test_a_team_that_cannot_be_imported_is_named_and_the_rest_works(chat, monkey
     assert len(chat.expander) == 2
 
 
-def test_a_question_that_cannot_be_asked_stays_in_the_composer(chat, monkeypatch):
-    from lib.errors import DatabaseUnavailable
-
+def test_while_the_database_is_away_the_page_says_so_keeps_the_question_and_goes_on_afterwards(
+    app_environment, chat, mariadb, monkeypatch
+):
+    mariadb.start()
+    monkeypatch.setenv("DATABASE_URL", mariadb.url(mariadb.create_database()))
     chat.run()
-
-    def refuse(*args, **kwargs):
-        raise DatabaseUnavailable("The database at 127.0.0.1 cannot be reached. Is it running?")
-
-    monkeypatch.setattr(type(shared().store), "stage_question", refuse)
-    chat.chat_input(key="chat_input").set_value("keep this").run()
-    assert "cannot be reached" in boxes(chat)[0]
-    assert chat.chat_input(key="chat_input").proto.value == "keep this"
+    ask(chat, "Remember: the secret word is bird")
+    mariadb.stop()
+    chat.chat_input(key="chat_input").set_value("What is the secret word?").run(timeout=60)
+    assert boxes(chat)
+    assert "cannot be reached" in words(chat)
+    assert chat.chat_input(key="chat_input").proto.value == "What is the secret word?"
+    mariadb.start()
+    ask(chat, "What is the secret word?")
+    assert not chat.error
+    assert "bird" in chat.chat_message[-1].markdown[0].value
 
 
 def test_a_defect_is_a_calm_sentence_and_the_traceback_is_only_in_the_log(chat, monkeypatch, caplog):

@@ -8,7 +8,14 @@ import pytest
 
 from lib.records import RunRecord, RunStatus, SessionKind, ToolCallRecord
 from lib.ui.drawn_keys import DrawnKeys
-from lib.ui.words import count_in_words, end_in_words, run_time_in_words, seconds_in_words, signature_in_words
+from lib.ui.words import (
+    count_in_words,
+    end_in_words,
+    place_in_words,
+    run_time_in_words,
+    seconds_in_words,
+    signature_in_words,
+)
 
 RUN = RunRecord(
     run_id="r",
@@ -71,3 +78,9 @@ def test_the_first_drawn_thing_gets_the_promised_key_and_no_key_is_drawn_twice()
     assert keys.tool_call("call_0") == "tool_call_call_0"
     assert keys.tool_call("call_0") == "tool_call_call_0__2"
     assert keys.message(None, run_id="r", position="question") == "message_r_question"
+
+
+def test_where_the_database_is_is_said_without_the_account():
+    assert place_in_words("sqlite:///data/roundtable.db") == "SQLite data/roundtable.db"
+    assert place_in_words("sqlite:////var/roundtable.db") == "SQLite /var/roundtable.db"
+    assert place_in_words("mysql://ann@db.example.org:3306/chat") == "db.example.org:3306/chat"
