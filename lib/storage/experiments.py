@@ -13,7 +13,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
@@ -41,6 +41,9 @@ from lib.storage.json_text import to_json
 from lib.storage.schema import ON_MYSQL, runs, sessions
 from lib.storage.staging import ensure_session
 from lib.storage.writing import OUR_KEY
+
+if TYPE_CHECKING:
+    from lib.storage.database import Database
 
 COLLECTION = "recall lab"
 """The collection that all sessions of experiments are in."""
@@ -230,6 +233,11 @@ class ExperimentStore:
             .values(updated_at=int(time.time()), **values)
         )
         self._connector.write(lambda connection: connection.execute(statement))
+
+
+def prepare_memories(database: Database) -> None:
+    """Make Agno's table of user memories if it is missing: during a run it cannot make it on a busy SQLite file."""
+    database.adapter._get_table("memories", create_table_if_not_found=True)
 
 
 def _create_tables(connection: Connection) -> None:
