@@ -158,10 +158,12 @@ class _SessionHistory:
 
     runs: Sequence[RunRecord]
     origins: dict[str, str] = field(default_factory=dict)
+    successors: dict[str, RunRecord] = field(default_factory=dict)  # run id -> the new answer to the same question
     stores_history: bool = False
 
     def __post_init__(self) -> None:
         self.runs = in_stored_order(self.runs)
+        self.successors = {replaced: run for run in self.runs if (replaced := replaced_by(run))}
         for top in self.runs:
             for run in top.walk():
                 for message in run.messages:
@@ -170,11 +172,34 @@ class _SessionHistory:
                         self.origins.setdefault(message.message_id, run.run_id)
 
     def earlier(self, run: RunRecord) -> list[RunRecord]:
-        """Return the runs that were stored when `run` began and that its history is taken from."""
+        """Return the runs that were stored when `run` began and that its history is taken from, as they stood then."""
+        given = {message.message_id for message in run.messages if message.from_history}
         if run.parent_run_id is None:
-            return [other for other in self.runs if other.run_id != run.run_id and is_before(other, run)]
-        own = [other for top in self.runs for other in top.walk() if other.component_id == run.component_id]
-        return [other for other in own if other.run_id != run.run_id and is_before(other, run)]
+            others = self.runs
+        else:
+            others = [part for top in self.runs for part in top.walk() if part.component_id == run.component_id]
+        return [
+            self._as_it_was(other, run, given)
+            for other in others
+            if other.run_id != run.run_id and (is_before(other, run) or self._was_given(other, given))
+        ]
+
+    def _as_it_was(self, other: RunRecord, run: RunRecord, given: set[str]) -> RunRecord:
+        """Return a run as it stood when `run` was asked: one that was regenerated only later was still complete."""
+        if other.status is not RunStatus.REGENERATED:
+            return other
+        successor = self.successors.get(other.run_id)
+        later = not is_before(successor, run) if successor else self._was_given(other, given)
+        if not later:
+            return other
+        return replace(other, status=RunStatus.COMPLETED, raw={})  # what is stored now is not how it stood then
+
+    def _was_given(self, other: RunRecord, given: set[str]) -> bool:
+        """Whether messages that `other` said first were given: then it came before, whatever its time and place say."""
+        return any(
+            message.message_id in given and self.origins.get(message.message_id) == other.run_id
+            for message in other.messages
+        )
 
 
 def _requests_of(
@@ -275,17 +300,17 @@ def _ledger(
     absent: list[AbsentMessage] = []
     if run.parent_run_id is not None:  # a member: its own earlier messages
         for other in earlier:
-            absent += _absent_of(other, given, _reason_outside(other, run, earlier, given), reasons)
+            absent += _absent_of(other, given, _reason_outside(other, earlier, given), reasons)
         return tuple(absent)
-    earlier_ids = {other.run_id for other in earlier}
+    then = {other.run_id: other for other in earlier}
     for other in history.runs:
         reason: Absence | Callable[[MessageRecord], Absence] | None
         if other.run_id == run.run_id:
             reason = None
-        elif other.run_id not in earlier_ids:
+        elif other.run_id not in then:
             reason = Absence.LATER
         else:
-            reason = _reason_outside(other, run, earlier, given)
+            reason = _reason_outside(then[other.run_id], earlier, given)
         if reason is not None:
             absent += _absent_of(other, given, reason, reasons if reason is not Absence.LATER else {})
         under = Absence.LATER if reason is Absence.LATER else Absence.MEMBER_MESSAGE
@@ -342,13 +367,13 @@ def _unstored(reason: Absence | Callable[[MessageRecord], Absence], asked: Messa
 
 
 def _reason_outside(
-    other: RunRecord, run: RunRecord, earlier: Sequence[RunRecord], given: set[str]
+    other: RunRecord, earlier: Sequence[RunRecord], given: set[str]
 ) -> Absence | Callable[[MessageRecord], Absence]:
     """Return why an earlier run's messages are absent, read off what was given."""
-    skipped = status_when(other, run, earlier)
+    skipped = absence_of(other)
     if skipped is not None:
         return skipped
-    eligible = [item for item in earlier if status_when(item, run, earlier) is None]
+    eligible = [item for item in earlier if absence_of(item) is None]
     order = [message for item in eligible for message in item.messages if not message.from_history]
     places = {message.message_id: place for place, message in enumerate(order)}
     first_given = min((place for message_id, place in places.items() if message_id in given), default=None)
@@ -370,17 +395,9 @@ def _cut_inside(order: Sequence[MessageRecord], first_given: int) -> bool:
     return any(message.role == "user" for message in before)
 
 
-def status_when(other: RunRecord, run: RunRecord, session_runs: Iterable[RunRecord]) -> Absence | None:
-    """Return why the whole of `other` was left out when `run` was asked; None where it counted.
-
-    A run that was regenerated after `run` still counted then.
-    """
-    reason = _ABSENCE_OF_STATUS.get(other.status)
-    if reason is Absence.RUN_REGENERATED:
-        successors = [item for item in session_runs if replaced_by(item) == other.run_id]
-        if not successors and any(m.from_history and m.message_id in _own_ids(other) for m in run.messages):
-            return None
-    return reason
+def absence_of(other: RunRecord) -> Absence | None:
+    """Return why the whole of a run is left out of every history; None where it counts."""
+    return _ABSENCE_OF_STATUS.get(other.status)
 
 
 def replaced_by(run: RunRecord) -> str | None:
@@ -390,21 +407,6 @@ def replaced_by(run: RunRecord) -> str | None:
         if isinstance(data, Mapping) and isinstance(data.get(name), str):
             return str(data[name])
     return None
-
-
-def _own_ids(run: RunRecord) -> set[str]:
-    return {message.message_id for message in run.messages if not message.from_history}
-
-
-def as_it_was(runs: Sequence[RunRecord], run: RunRecord) -> list[RunRecord]:
-    """Return the runs as they stood when `run` was asked: one that was regenerated only later was still complete."""
-    replaced = {replaced_by(other): other for other in runs}
-    return [
-        replace(other, status=RunStatus.COMPLETED)
-        if other.status is RunStatus.REGENERATED and (new := replaced.get(other.run_id)) and not is_before(new, run)
-        else other
-        for other in runs
-    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -162,7 +162,7 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
                 run,
                 f"{part.member_id!r} was given the same task twice ({first.call.tool_call_id}, {part.call.tool_call_id}): {part.task}",
             )
-        failed = part.call.failed or (part.run is not None and part.run.status is not RunStatus.COMPLETED)
+        failed = part.call.failed or part.run is None or part.run.status is not RunStatus.COMPLETED
         if not failed and used.get(part.call.tool_call_id) is False:
             yield _finding(
                 FindingKind.IGNORED_MEMBER_RESULT,

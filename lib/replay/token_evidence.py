@@ -12,8 +12,12 @@ _UNIT = re.compile(r"\w+|[^\w\s]")
 _SKIPPED = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED, RunStatus.PAUSED, RunStatus.REGENERATED)
 
 
-def find_window_by_tokens(run: RunRecord, runs: Sequence[RunRecord], earlier: Sequence[RunRecord]) -> int | None:
+def find_window_by_tokens(
+    run: RunRecord, runs: Sequence[RunRecord], earlier: Sequence[RunRecord], *, assumed: int
+) -> int | None:
     """Return how many of the earlier runs fit the tokens of the run's first request, or None where nothing can be said.
+
+    The assumed window is kept where it fits.
 
     The session's first run was given no history: what a later one was charged beyond it, its own words aside, is history.
     """
@@ -30,6 +34,9 @@ def find_window_by_tokens(run: RunRecord, runs: Sequence[RunRecord], earlier: Se
     for item in reversed(counted):
         own = (message for message in item.messages if not message.from_history and message.role != "system")
         sizes.append(sizes[-1] + count_units(own))
+    likely = sizes[min(assumed, len(counted))]
+    if abs(likely - excess) <= max(likely / 5, 10):
+        return assumed  # tokens are not words: what is near enough to the assumption does not speak against it
     return min(range(len(sizes)), key=lambda window: abs(sizes[window] - excess))
 
 

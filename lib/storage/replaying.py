@@ -11,9 +11,9 @@ from itertools import islice
 
 from lib.errors import RunNotFound
 from lib.events import ModelStarted, RunEvent
-from lib.recall.window import HistoryRules, PredictedContext, next_context
+from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, PredictedContext, next_context
 from lib.records import MessageRecord, RunRecord
-from lib.replay.contexts import ModelRequest, as_it_was, list_requests
+from lib.replay.contexts import ModelRequest, list_requests
 from lib.replay.delegations import Delegation, HandOver, list_delegations, list_hand_overs
 from lib.replay.findings import Finding, list_findings
 from lib.replay.order import in_stored_order
@@ -30,7 +30,7 @@ NEIGHBOURS = 8
 class Replay:
     """A stored session that can be looked at from every side. Reads nothing more than it was given."""
 
-    def __init__(self, session: StoredSession, *, assumed_window: int | None = None) -> None:
+    def __init__(self, session: StoredSession, *, assumed_window: int = DEFAULT_HISTORY_RUNS) -> None:
         """Take a session; `assumed_window` is used where neither the window nor its messages were stored."""
         self.session = session
         self.runs = tuple(in_stored_order(session.runs))
@@ -85,8 +85,7 @@ class Replay:
     def _predict(self, earlier: Sequence[RunRecord], run: RunRecord) -> PredictedContext | None:
         if run.parent_run_id is not None:
             return None  # what a member was given is its leader's choice, and not stored
-        then = as_it_was(earlier, run)
-        return next_context(then, self._rules_for(run, then))
+        return next_context(earlier, self._rules_for(run, earlier))
 
     def _rules_for(self, run: RunRecord, earlier: Sequence[RunRecord]) -> HistoryRules:
         """Return the rules a run was asked under: as stored with it, else the ones that explain what it was given."""
@@ -98,12 +97,12 @@ class Replay:
         window = _stored_window(run.settings)
         given = _history_of(run)
         if not given and window is None:
-            by_tokens = find_window_by_tokens(run, self.runs, earlier)
+            by_tokens = find_window_by_tokens(run, self.runs, earlier, assumed=self._assumed_window)
             return HistoryRules.configured(num_history_runs=self._assumed_window if by_tokens is None else by_tokens)
         known = [HistoryRules.configured(num_history_runs=window)] if window is not None else []
         fitting = [rules for rules in (*known, *_candidates(given, earlier)) if _explains(rules, given, earlier)]
         for other in self._neighbours(run):
-            before = as_it_was([item for item in self.runs if _stands_before(item, other)], other)
+            before = [item for item in self.runs if _stands_before(item, other)]
             agreed = [rules for rules in fitting if _explains(rules, _history_of(other), before)]
             fitting = agreed or fitting
             if len(fitting) <= 1:

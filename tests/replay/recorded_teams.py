@@ -50,7 +50,10 @@ class RecordingModel(Model):
             count = int(words[words.index("tool") + 1])
             calls += [_call("note", {"text": f"{number} of {' '.join(words)}"}) for number in range(count)]
         if "ask" in words and "delegate_task_to_member" in known:
-            for member_id in words[words.index("ask") + 1 :]:
+            named = [
+                word for word in words[words.index("ask") + 1 :] if word in ("weather", "finance", "desk2", "deep")
+            ]
+            for member_id in named:
                 task = (
                     f"tool 1 for {member_id} {uuid4().hex[:6]}"
                     if member_id != "desk2"
@@ -183,7 +186,7 @@ class RecordedTeam:
 
     def regenerate(self, run_id: str) -> None:
         """Answer a question again, in place of its first answer."""
-        for _ in self.team.continue_run(
+        for _ in self.team.continue_run(  # type: ignore[call-overload]  # Agno's overloads leave `regenerate` out
             run_id=run_id, session_id=SESSION, user_id=USER, regenerate=True, stream=True, stream_events=True
         ):
             pass

@@ -236,7 +236,7 @@ def _status(stored: StoredRun, live: Live) -> tuple[RunStatus, SavedState, list[
         return RunStatus.INTERRUPTED, SavedState.STORED, []
     status = stored.status
     if status is RunStatus.UNKNOWN:
-        return status, SavedState.STORED, [f"Its stored status {to_text(stored.get('status'))!r} is not known here."]
+        return status, SavedState.STORED, [f"Its stored status {stored.stored_status!r} is not known here."]
     if status.live:
         return (
             status,

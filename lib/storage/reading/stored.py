@@ -41,7 +41,8 @@ class StoredRun:
         for name in ("run_id", "session_id", "user_id", "status", "parent_run_id"):
             column, kept = row.get(name), stored.data.get(name)
             if column is not None and kept is not None and str(column) != str(kept):
-                stored.notes.append(f"The row says {name} {column!r}, the run in it {kept!r}; the row is followed.")
+                followed = "the run" if name == "status" else "the row"  # as Agno does when it builds a history
+                stored.notes.append(f"The row says {name} {column!r}, the run in it {kept!r}; {followed} is followed.")
         return stored
 
     @classmethod
@@ -92,7 +93,12 @@ class StoredRun:
     @property
     def status(self) -> RunStatus:
         """Agno's status in our words; UNKNOWN for one this version does not know."""
-        return _STATUS.get(to_text(self.get("status")).upper().removeprefix("RUNSTATUS."), RunStatus.UNKNOWN)
+        return _STATUS.get(self.stored_status.upper().removeprefix("RUNSTATUS."), RunStatus.UNKNOWN)
+
+    @property
+    def stored_status(self) -> str:
+        """The status as it is stored, in the run before the row: Agno's history goes by the run."""
+        return to_text(self.data.get("status") or self.row.get("status"))
 
     @property
     def events(self) -> list[Any]:
