@@ -17,6 +17,7 @@ from lib.ui.frame import PageFrame
 from lib.ui.notices import errors_shown
 from lib.ui.runs import draw_run
 from lib.ui.safe_markdown import plain_label
+from lib.ui.tab import TabState
 from lib.ui.words import activity_in_words, elapsed_s, seconds_in_words
 
 LIVE_EVERY_S = 0.25
@@ -31,7 +32,7 @@ def draw_live_runs(chat: Chat) -> None:
         st.fragment(_draw_live_runs, run_every=LIVE_EVERY_S)(chat)
     elif chat.session:
         going_on_elsewhere = any(run.status.live for run in chat.runs)
-        seen = (chat.session.runs, chat.session.updated_at)
+        seen = (chat.session.runs, chat.session.updated_at, chat.session.last_status)
         every = 1.0 if going_on_elsewhere else IDLE_EVERY_S
         st.fragment(_watch_session, run_every=every)(chat.page, chat.session.session_id, seen)
 
@@ -40,6 +41,10 @@ def draw_progress(chat: Chat) -> None:
     """Draw what the team is doing and the stop button, over the composer."""
     if chat.live_run_ids:
         st.fragment(_draw_progress, run_every=2 * LIVE_EVERY_S)(chat)
+        return
+    elsewhere = next((run for run in chat.runs if run.status.live), None)
+    if elsewhere is not None:
+        _draw_stop_row(f"{elsewhere.component_name} is working, started from another process", elsewhere, chat.page.tab)
 
 
 @errors_shown()
@@ -58,17 +63,18 @@ def _draw_live_runs(chat: Chat) -> None:
 
 @errors_shown()
 def _draw_progress(chat: Chat) -> None:
-    page, run = chat.page, _running(chat.page, chat.live_run_ids)
+    run = _running(chat.page, chat.live_run_ids)
     if run is None:
         return
-    stopping = page.tab.stopping_run_id == run.run_id
-    doing = "stopping" if stopping else activity_in_words(run, chat.drawing().cards.member_names)
-    parts = [
-        f"{run.component_name} is working: {doing}",
-        seconds_in_words(elapsed_s(run.started_at), whole=True),
-    ]
+    doing = activity_in_words(run, chat.drawing().cards.member_names)
+    time = seconds_in_words(elapsed_s(run.started_at), whole=True)
+    _draw_stop_row(", ".join((f"{run.component_name} is working: {doing}", time)), run, chat.page.tab)
+
+
+def _draw_stop_row(words: str, run: RunRecord, tab: TabState) -> None:
+    stopping = tab.stopping_run_id == run.run_id
     with st.container(horizontal=True, vertical_alignment="center", horizontal_alignment="distribute", key="progress"):
-        st.caption(", ".join(plain_label(part, 120) for part in parts if part), width="content")
+        st.caption(plain_label("Stopping" if stopping else words, 160), width="content")
         st.button(
             "Stop",
             key="stop_run",
@@ -81,7 +87,7 @@ def _draw_progress(chat: Chat) -> None:
 
 
 @errors_shown()
-def _watch_session(page: PageFrame, session_id: str, seen: tuple[object, object]) -> None:
+def _watch_session(page: PageFrame, session_id: str, seen: tuple[object, ...]) -> None:
     if page.tab.dialog_open:
         return
     try:
@@ -89,7 +95,7 @@ def _watch_session(page: PageFrame, session_id: str, seen: tuple[object, object]
     except StorageError:
         return  # the page itself says what is wrong when it is used; a watcher does not disturb reading
     live = page.roundtable.engine.live_in_session(session_id, user_id=page.user_id)
-    if live or (session.runs, session.updated_at) != seen:
+    if live or (session.runs, session.updated_at, session.last_status) != seen:
         st.rerun()
 
 

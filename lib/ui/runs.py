@@ -52,7 +52,7 @@ def draw_run(run: RunRecord, drawing: RunDrawing | None = None) -> None:
             draw_segments(run, drawing)
             _draw_end(run, drawing)
             if drawing.actions and not run.status.live and run.answer:
-                _draw_actions(run)
+                _draw_actions(run, drawing.keys)
 
 
 def draw_segments(run: RunRecord, drawing: RunDrawing) -> None:
@@ -135,14 +135,20 @@ _END_LOOK = {
 }
 
 
-def _draw_actions(run: RunRecord) -> None:
+def _draw_actions(run: RunRecord, keys: DrawnKeys) -> None:
     """Draw the quiet line under an answer: time, tokens, copy."""
     total = run.total_tokens.total
     facts = [run_time_in_words(run), count_in_words(total, "token") if total is not None else ""]
-    with st.container(horizontal=True, vertical_alignment="center", gap="small", key=f"actions_{run.run_id}"):
+    with st.container(
+        horizontal=True, vertical_alignment="center", gap="small", key=keys.once(f"actions_{run.run_id}")
+    ):
         st.caption(" · ".join(plain_label(fact) for fact in facts if fact), width="content")
         copy = st.popover(
-            "Copy", type="tertiary", icon=":material/content_copy:", key=f"copy_{run.run_id}", on_change="rerun"
+            "Copy",
+            type="tertiary",
+            icon=":material/content_copy:",
+            key=keys.once(f"copy_{run.run_id}"),
+            on_change="rerun",
         )
         if copy.open:
             copy.code(run.answer, language=None, wrap_lines=True, width=420)

@@ -9,7 +9,7 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from lib.records import SavedState
+from lib.records import RunStatus, SavedState
 from lib.roundtable import Roundtable
 
 ROOT = Path(__file__).parents[2]
@@ -171,6 +171,22 @@ def test_stop_ends_the_run_and_keeps_what_was_said(chat, monkeypatch):
     wait(chat)
     assert "Stopped by you. This question is not part of what the team remembers." in words(chat)
     assert all(button.key != "stop_run" for button in chat.button)
+
+
+def test_a_run_of_another_process_is_seen_and_can_be_stopped_from_here(chat, app_environment):
+    from lib.roundtable import open_roundtable
+
+    chat.run()
+    other = open_roundtable(app_environment)
+    try:
+        handle = other.engine.start("[slow 60s] tell me", user_id="analyst", team="market-desk")
+        chat.query_params["session"] = handle.session_id
+        chat.run()
+        assert "started from another process" in words(chat)
+        chat.button(key="stop_run").click().run()
+        assert handle.wait(20).status is RunStatus.STOPPED
+    finally:
+        other.close()
 
 
 def test_a_second_question_waits_visibly(chat):
