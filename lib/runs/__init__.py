@@ -7,10 +7,14 @@ worker     one run's life in a thread of its own
 recording  Agno's events stamped, linked and published; its rows made true before they are written
 members    what members were given and showed, which Agno keeps to itself
 reasons    why a run failed, in one sentence
+cancellation  Agno's register of runs to cancel, safe for runs in threads of their own
 upkeep     heartbeats, stop requests of other processes, and writing what was kept on disk
 """
 
+from lib.runs import cancellation
 from lib.runs.engine import RunEngine
 from lib.runs.handle import RunHandle
 
 __all__ = ["RunEngine", "RunHandle"]
+
+cancellation.install()

@@ -1,0 +1,47 @@
+"""Runs of different threads meet at Agno's register of cancellations without harming each other."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from agno.exceptions import RunCancelledException
+from agno.run.cancel import get_cancellation_manager
+
+import lib.runs  # noqa: F401 - installs it
+from lib.runs.cancellation import ThreadSafeCancellation, install
+
+
+def test_the_engine_installs_its_register_once() -> None:
+    installed = get_cancellation_manager()
+    assert isinstance(installed, ThreadSafeCancellation)
+    install()
+    assert get_cancellation_manager() is installed
+
+
+def test_many_loops_use_the_register_at_once() -> None:
+    register = ThreadSafeCancellation()
+
+    async def live(number: int) -> None:
+        async def one(run_id: str) -> None:
+            await register.aregister_run(run_id)
+            for _ in range(50):
+                await register.araise_if_cancelled(run_id)
+                await asyncio.sleep(0)
+            await register.acleanup_run(run_id)
+
+        await asyncio.gather(*(one(f"{number}-{each}") for each in range(20)))
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda number: asyncio.run(live(number)), range(16)))
+    assert asyncio.run(register.aget_active_runs()) == {}
+
+
+def test_a_run_asked_to_stop_is_stopped_whichever_way_it_looks() -> None:
+    register = ThreadSafeCancellation()
+    asyncio.run(register.aregister_run("r"))
+    assert asyncio.run(register.acancel_run("r"))
+    assert asyncio.run(register.ais_cancelled("r"))
+    with pytest.raises(RunCancelledException):
+        asyncio.run(register.araise_if_cancelled("r"))
