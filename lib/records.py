@@ -237,11 +237,90 @@ class SessionSummary:
     tags: tuple[str, ...] = ()
     forked_from_session_id: str | None = None
     title_by: str | None = None  # "question", "model" or "hand"
+    component_name: str | None = None  # as stored with the session
+    last_run_id: str | None = None
+    # Of all runs, the members' included; None: not counted yet (another program wrote the session just now).
+    tokens: int | None = None
+    duration_s: float | None = None  # of the top-level runs together
+    failed_runs: int | None = None  # top-level runs that failed or were interrupted
+
+    @property
+    def live(self) -> bool:
+        """Whether its last run waits or goes on."""
+        return self.last_status is not None and self.last_status.live
 
     @property
     def name(self) -> str:
         """What to call the session: its title, else its first question, else that it is new."""
         return self.title or self.first_question or "New session"
+
+
+class SessionState(StrEnum):
+    """What a list of sessions can be narrowed to: how the last run stands."""
+
+    LIVE = "live"
+    COMPLETED = "completed"
+    STOPPED = "stopped"
+    FAILED = "failed"  # interrupted ones too
+    PAUSED = "paused"
+    EMPTY = "empty"  # no run yet
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions a list holds; everything that is given must be true of a session."""
+
+    text: str = ""  # every word, typed half or not, in the title, the first question or a tag
+    component_id: str | None = None
+    kind: SessionKind | None = None
+    collection: str | None = None
+    tag: str | None = None
+    state: SessionState | None = None
+    since: datetime | None = None  # last used at this time or later
+    until: datetime | None = None  # last used before this time
+    owner: str | None = None  # for admins: one user's sessions only
+    hidden: bool = False  # also the recall lab's
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionCounts:
+    """How many sessions there are, and under each name a list can be filtered by; the most frequent first."""
+
+    total: int = 0
+    components: Mapping[str, int] = field(default_factory=dict)
+    collections: Mapping[str, int] = field(default_factory=dict)
+    tags: Mapping[str, int] = field(default_factory=dict)
+    owners: Mapping[str, int] = field(default_factory=dict)  # for admins
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """Who reads. An admin (`ADMIN_USERS`) reads everybody's sessions; nobody writes as one."""
+
+    user_id: str
+    admin: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loss:
+    """What a deletion takes away for good."""
+
+    sessions: int = 0
+    runs: int = 0  # top-level
+    member_runs: int = 0
+    images: int = 0  # files that no other session uses
+    live_runs: int = 0  # will be stopped
+    kept_writes: int = 0  # answers that wait on disk for the database
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForkRecord:
+    """A fork: the session it was taken from, up to which run, and the session it made."""
+
+    source_session_id: str
+    source_run_id: str | None  # None: the whole session
+    session_id: str
+    forked_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,6 +30,7 @@ from sqlalchemy import JSON, Connection, event, or_, select
 from lib.errors import DatabaseUnavailable, HistoryNotSaved, NotAllowed, RunNotFound, SessionNotFound
 from lib.storage.connector import Connector
 from lib.storage.faults import DATABASE_ERRORS, FaultKind, to_fault, told_as_storage_errors
+from lib.storage.heads import note_runs, refresh_heads, touch_head
 from lib.storage.identity import check_id, check_user, exactly
 from lib.storage.outbox import Delivery, KeptWrite, Outbox
 from lib.storage.schema import runs, sessions
@@ -345,7 +346,17 @@ def _to_write(kept: KeptWrite) -> SessionWrite | RunWrite:
 
 
 def _apply(connection: Connection, write: SessionWrite | RunWrite) -> Written:
-    return write_run(connection, write) if isinstance(write, RunWrite) else write_session(connection, write)
+    if isinstance(write, SessionWrite):
+        written = write_session(connection, write)
+        if written is Written.STORED:
+            touch_head(connection, write.session_id)
+        return written
+    written = write_run(connection, write)
+    if written is Written.STORED:
+        note_runs(connection, [write.run_id])
+        if write.row.get("parent_run_id") is None:  # a leader's row comes last, its members' before it
+            refresh_heads(connection, [write.session_id])
+    return written
 
 
 def _owned_session(

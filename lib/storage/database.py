@@ -11,9 +11,13 @@ from lib.storage.adapters import SafeMySQLDb, SafeSqliteDb, build_deliver
 from lib.storage.agno_log import quieten_agno
 from lib.storage.connector import BUSY_TIMEOUT_S, Connector, Dialect, build_connector
 from lib.storage.faults import told_as_storage_errors
+from lib.storage.following import create_following_table, follow_sessions
+from lib.storage.forks import create_fork_table
+from lib.storage.heads import create_head_tables
 from lib.storage.outbox import Outbox
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import create_tables
+from lib.storage.search_index import SearchIndex, create_search_tables
 from lib.storage.sessions import SessionStore
 
 if TYPE_CHECKING:
@@ -40,6 +44,7 @@ class Database:
     sessions: SessionStore
     queue: RunQueue
     outbox: Outbox
+    search: SearchIndex
 
     @property
     def engine(self) -> Engine:
@@ -83,6 +88,10 @@ class Database:
         """Return how many of a user's writes are on disk and not in the database; cheap enough for every page."""
         return self.outbox.pending_for(user_id=user_id) + self.outbox.pending_for(user_id=user_id, set_aside=True)
 
+    def follow(self) -> int:
+        """Take in a batch of what was written since: heads of other programs' sessions, texts to search; 0: all is in."""
+        return follow_sessions(self.connector) + self.search.update()
+
     def _has_session(self, session_id: str, user_id: str) -> bool:
         try:
             self.sessions.get_session_row(session_id, user_id=user_id)
@@ -107,15 +116,23 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
     connector = build_connector(settings.database_url.get_secret_value(), busy_timeout_s=busy_timeout_s)
     outbox = Outbox(settings.outbox_dir, address=connector.address, deliver=build_deliver(connector))
     queue = RunQueue(connector)
-    store = SessionStore(connector, queue=queue)
+    search = SearchIndex(connector)
+    store = SessionStore(connector, queue=queue, search=search, outbox=outbox, media_dir=settings.media_dir)
     adapter_class = SafeMySQLDb if connector.dialect == "mysql" else SafeSqliteDb
     adapter = adapter_class(connector, outbox=outbox, store=store)
     try:
         connector.check()
         with told_as_storage_errors(connector.address):
-            create_tables(connector, adapter)
+            create_tables(
+                connector,
+                adapter,
+                lambda connection: create_search_tables(connection, connector.dialect),
+                create_head_tables,
+                create_fork_table,
+                create_following_table,
+            )
     except BaseException:
         connector.engine.dispose()
         raise
     outbox.flush()
-    return Database(connector=connector, adapter=adapter, sessions=store, queue=queue, outbox=outbox)
+    return Database(connector=connector, adapter=adapter, sessions=store, queue=queue, outbox=outbox, search=search)

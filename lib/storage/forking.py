@@ -81,6 +81,12 @@ def select_runs(run_rows: Sequence[Row], *, upto_run_id: str | None) -> list[Row
     return [row for row in run_rows if row["run_id"] in chosen]
 
 
+def list_media_keys(run_data: Any) -> tuple[str, ...]:
+    """Return the storage keys of all media a run refers to, each once."""
+    keys = (holder.get("storage_key") for holder in _holders(run_data))
+    return tuple(dict.fromkeys(key for key in keys if isinstance(key, str) and key))
+
+
 def _holders(value: Any) -> Iterator[Mapping[str, Any]]:
     """Yield every object in Agno's own part of the run data, outermost first."""
     waiting = [value]

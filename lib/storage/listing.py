@@ -29,6 +29,7 @@ from lib.errors import InvalidInput
 from lib.records import LAB_SESSION_PREFIX, RunStatus, SessionKind, SessionSummary
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part, parse_part
+from lib.storage.run_queue import LiveRun
 from lib.storage.schema import runs, sessions
 from lib.storage.staging import FIRST_QUESTION_LENGTH
 from lib.storage.writing import OUR_KEY
@@ -50,11 +51,15 @@ _SESSION_COLUMNS = (
     *(sessions.c.session_id, sessions.c.session_type, sessions.c.user_id),
     *(sessions.c.agent_id, sessions.c.team_id, sessions.c.workflow_id),
     *(sessions.c.created_at, sessions.c.updated_at),
+    case(
+        (sessions.c.session_type == "team", json_part(sessions.c.team_data, "$.name")),
+        (sessions.c.session_type == "workflow", json_part(sessions.c.workflow_data, "$.name")),
+        else_=json_part(sessions.c.agent_data, "$.name"),
+    ).label("component_name"),
     json_part(sessions.c.session_data, "$.session_name").label("title"),
     json_part(sessions.c.session_data, "$.forked_from_session_id").label("forked_from"),
     json_part(sessions.c.session_data, f"$.{OUR_KEY}").label("ours"),
 )
-_USED_AT = func.coalesce(sessions.c.updated_at, sessions.c.created_at)
 _OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
 
 
@@ -62,10 +67,12 @@ _OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=Tr
 
 
 def read_session_page(
-    connection: Connection, *, user_id: str, limit: int, cursor: str | None
+    connection: Connection, *, user_id: str | None, limit: int, cursor: str | None, hidden: bool = False
 ) -> tuple[list[Mapping[str, Any]], str | None]:
-    """Return a page of a user's session rows, the last used first, and the cursor of the next one."""
-    limit = _check_limit(limit)
+    """Return a page of a user's session rows (None: anybody's), the last used first, and the cursor of the next one."""
+    limit = check_limit(limit)
+    owned = true() if user_id is None else exactly(sessions.c.user_id, user_id)
+    shown = true() if hidden else ~_OF_THE_LAB
     before: ColumnElement[bool] = true()
     # Rows that old programs left without updated_at are placed by created_at. Two branches, so that the many others are
     # read along the index and not sorted.
@@ -73,11 +80,11 @@ def read_session_page(
     branches = []
     for moment, condition in ((dated, dated.is_not(None)), (undated, dated.is_(None))):
         if cursor is not None:
-            used_at, last_id = _read_cursor(cursor, int, str)
+            used_at, last_id = read_cursor(cursor, int, str)
             before = and_(moment <= used_at, or_(moment < used_at, sessions.c.session_id < last_id))
         branch = (
             select(sessions.c.session_id, moment.label("used_at"))
-            .where(exactly(sessions.c.user_id, user_id), condition, before, ~_OF_THE_LAB)
+            .where(owned, condition, before, shown)
             .order_by(moment.desc(), sessions.c.session_id.desc())
             .limit(limit + 1)
         )
@@ -87,20 +94,23 @@ def read_session_page(
         select(found).order_by(found.c.used_at.desc(), found.c.session_id.desc()).limit(limit + 1)
     ).all()
     ids = [row.session_id for row in page[:limit]]
-    rows = connection.execute(select(*_SESSION_COLUMNS).where(sessions.c.session_id.in_(ids))).mappings().all()
-    by_id = {row["session_id"]: dict(row) for row in rows}
     last = page[limit - 1] if len(page) > limit else None
-    next_cursor = None if last is None else _write_cursor(last.used_at, last.session_id)
-    return [by_id[session_id] for session_id in ids if session_id in by_id], next_cursor
+    next_cursor = None if last is None else write_cursor(last.used_at, last.session_id)
+    return read_session_rows(connection, ids), next_cursor
 
 
-def find_session(connection: Connection, *, session_id: str, user_id: str) -> Mapping[str, Any] | None:
-    """Return one of the user's session rows."""
-    statement = select(*_SESSION_COLUMNS).where(
-        exactly(sessions.c.session_id, session_id), exactly(sessions.c.user_id, user_id)
-    )
+def read_session_rows(connection: Connection, session_ids: Sequence[str]) -> list[Mapping[str, Any]]:
+    """Return what lists need of the session rows with these ids, in their order."""
+    rows = connection.execute(select(*_SESSION_COLUMNS).where(sessions.c.session_id.in_(session_ids))).mappings().all()
+    by_id = {row["session_id"]: dict(row) for row in rows}
+    return [by_id[session_id] for session_id in session_ids if session_id in by_id]
+
+
+def find_session(connection: Connection, *, session_id: str, user_id: str | None) -> Mapping[str, Any] | None:
+    """Return one of the user's session rows; with None, anybody's."""
+    statement = select(*_SESSION_COLUMNS).where(exactly(sessions.c.session_id, session_id))
     row = connection.execute(statement).mappings().first()
-    return dict(row) if row is not None and row["user_id"] == user_id else None
+    return dict(row) if row is not None and (user_id is None or row["user_id"] == user_id) else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,28 +118,36 @@ class Details:
     """What a list shows of sessions beside their rows, by session id."""
 
     runs: Mapping[str, int] = field(default_factory=dict)
-    last: Mapping[str, tuple[str, str | None, bool]] = field(default_factory=dict)  # run id, status, is marker
+    last: Mapping[str, tuple[str, RunStatus]] = field(default_factory=dict)  # run id, status as if it were not live
     first_questions: Mapping[str, str] = field(default_factory=dict)
+    sums: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what all runs add up to
+
+    def __or__(self, other: Details) -> Details:
+        return Details(
+            runs={**self.runs, **other.runs},
+            last={**self.last, **other.last},
+            first_questions={**self.first_questions, **other.first_questions},
+            sums={**self.sums, **other.sums},
+        )
 
 
-def read_details(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> Details:
-    """Return number of runs, last run and first question of a page of sessions."""
+def read_details(connection: Connection, rows: Sequence[Mapping[str, Any]], *, counted: bool = False) -> Details:
+    """Return number of runs (unless they are `counted` elsewhere), last run and first question of some sessions."""
     ids = [row["session_id"] for row in rows]
     if not ids:
         return Details()
     top_level = (runs.c.session_id.in_(ids), runs.c.parent_run_id.is_(None))
-    counted = connection.execute(
-        select(runs.c.session_id, func.count()).where(*top_level).group_by(runs.c.session_id)
-    ).all()
+    statement = select(runs.c.session_id, func.count()).where(*top_level).group_by(runs.c.session_id)
+    counts = [] if counted else connection.execute(statement).all()
     unnamed = [row["session_id"] for row in rows if not _first_question(row)]
     return Details(
-        runs={row[0]: row[1] for row in counted},
+        runs={row[0]: row[1] for row in counts},
         last=_read_last_runs(connection, ids),
         first_questions=_read_first_questions(connection, unnamed),
     )
 
 
-def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, str | None, bool]]:
+def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tuple[str, RunStatus]]:
     inner = runs.alias()
     newest = (
         select(inner.c.run_id)
@@ -149,7 +167,7 @@ def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tup
             runs.c.run_id.in_([run_id for run_id in last_ids if run_id is not None])
         )
     )
-    return {row.session_id: (row.run_id, row.status, parse_part(row.marker) in (True, 1)) for row in found}
+    return {row.session_id: (row.run_id, _to_status(row.status, row.marker)) for row in found}
 
 
 def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
@@ -179,11 +197,13 @@ def _to_question(content: str) -> str:
     return str(value or "").strip()[:FIRST_QUESTION_LENGTH]
 
 
-def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[str, RunStatus]) -> SessionSummary:
+def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[LiveRun] = ()) -> SessionSummary:
     """Return what a list shows of a session."""
     ours = _ours(row)
     session_id = row["session_id"]
-    last = details.last.get(session_id)
+    last_run_id, last_status = details.last.get(session_id, (None, None))
+    states = {run.run_id: run.state for run in live if run.session_id == session_id}
+    sums = details.sums.get(session_id)
     kind = SessionKind(row["session_type"]) if row["session_type"] in set(SessionKind) else SessionKind.AGENT
     title = parse_part(row["title"])
     tags = ours.get("tags")
@@ -197,18 +217,22 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Mapping[s
         runs=details.runs.get(session_id, 0),
         created_at=_to_time(row["created_at"]),
         updated_at=_to_time(row["updated_at"] or row["created_at"]),
-        last_status=None if last is None else _to_status(last, live),
+        last_status=states.get(last_run_id, last_status) if last_run_id else None,
+        last_run_id=last_run_id,
         collection=_optional_text(ours.get("collection")),
         tags=tuple(tag for tag in tags if isinstance(tag, str)) if isinstance(tags, list) else (),
         forked_from_session_id=_optional_text(parse_part(row["forked_from"])),
         title_by=_optional_text(ours.get("title_by")) if title else None,
+        component_name=_optional_text(parse_part(row["component_name"])),
+        tokens=sums["tokens"] if sums else None,
+        duration_s=sums["duration_s"] if sums else None,
+        # Questions without a result are live, or were interrupted.
+        failed_runs=sums["failed_runs"] + max(0, sums["unfinished_runs"] - len(states)) if sums else None,
     )
 
 
-def _to_status(last: tuple[str, str | None, bool], live: Mapping[str, RunStatus]) -> RunStatus:
-    run_id, stored, is_marker = last
-    if run_id in live:
-        return live[run_id]
+def _to_status(stored: str | None, marker: Any) -> RunStatus:
+    is_marker = parse_part(marker) in (True, 1)
     return RunStatus.INTERRUPTED if is_marker else _STATUS.get((stored or "").upper(), RunStatus.UNKNOWN)
 
 
@@ -239,10 +263,10 @@ def read_run_page(
     connection: Connection, *, session_id: str, limit: int, before: str | None
 ) -> tuple[list[Mapping[str, Any]], dict[str, list[Mapping[str, Any]]], str | None]:
     """Return a page of top-level run rows, newest first, the member rows under each, and the cursor of older ones."""
-    limit = _check_limit(limit)
+    limit = check_limit(limit)
     condition: ColumnElement[bool] = true()
     if before is not None:
-        condition = _older_than(*_read_cursor(before, (int, type(None)), int, str))
+        condition = _older_than(*read_cursor(before, (int, type(None)), int, str))
     keys = connection.execute(
         select(runs.c.run_id, runs.c.run_index, runs.c.created_at)
         .where(runs.c.session_id == session_id, runs.c.parent_run_id.is_(None), condition)
@@ -251,7 +275,7 @@ def read_run_page(
     ).all()
     shown = keys[:limit]
     rows = _read_rows(connection, [key.run_id for key in shown])
-    older = _write_cursor(shown[-1].run_index, shown[-1].created_at, shown[-1].run_id) if len(keys) > limit else None
+    older = write_cursor(shown[-1].run_index, shown[-1].created_at, shown[-1].run_id) if len(keys) > limit else None
     return rows, read_members(connection, rows), older
 
 
@@ -299,15 +323,15 @@ def read_members(
     return members
 
 
-def find_run(connection: Connection, *, run_id: str, user_id: str) -> Mapping[str, Any] | None:
-    """Return a run row of one of the user's sessions."""
+def find_run(connection: Connection, *, run_id: str, user_id: str | None) -> Mapping[str, Any] | None:
+    """Return a run row of one of the user's sessions; with None, of anybody's."""
     statement = (
         select(runs, sessions.c.user_id.label("owner"))
         .join(sessions, sessions.c.session_id == runs.c.session_id)
         .where(exactly(runs.c.run_id, run_id))
     )
     row = connection.execute(statement).mappings().first()
-    if row is None or row["owner"] != user_id:
+    if row is None or (user_id is not None and row["owner"] != user_id):
         return None
     return {name: value for name, value in row.items() if name != "owner"}
 
@@ -315,17 +339,20 @@ def find_run(connection: Connection, *, run_id: str, user_id: str) -> Mapping[st
 # -- cursors -----------------------------------------------------------------------------------------------------------
 
 
-def _check_limit(limit: int) -> int:
+def check_limit(limit: int) -> int:
+    """Return the size of a page, or raise InvalidInput."""
     if not 1 <= limit <= MAX_PAGE:
         raise InvalidInput(f"A page holds 1 to {MAX_PAGE} rows, not {limit}.")
     return limit
 
 
-def _write_cursor(*parts: Any) -> str:
+def write_cursor(*parts: Any) -> str:
+    """Return a place in an order as opaque text."""
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-def _read_cursor(cursor: str, *types: Any) -> list[Any]:
+def read_cursor(cursor: str, *types: Any) -> list[Any]:
+    """Return the place that a cursor names, or raise InvalidInput."""
     try:
         parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
     except (ValueError, binascii.Error):

@@ -112,6 +112,18 @@ class Outbox:
         files = self.set_aside() if set_aside else self.pending()
         return sum(all(mark in path.name.split(".") for mark in wanted) for path in files)
 
+    def drop(self, *, session_id: str | None = None, run_id: str | None = None) -> int:
+        """Remove the kept writes of a session or run that was deleted, also those set aside; return how many."""
+        mark = f"s{_short(session_id)}" if session_id else f"r{_short(run_id or '')}"
+        if not any(mark in path.name.split(".") for path in (*self.pending(), *self.set_aside())):
+            return 0
+        with self._locked():
+            found = [path for path in (*self.pending(), *self.set_aside()) if mark in path.name.split(".")]
+            for path in found:
+                path.unlink(missing_ok=True)
+                path.with_name(f"{path.name}.note.txt").unlink(missing_ok=True)
+        return len(found)
+
     def set_aside(self) -> tuple[Path, ...]:
         """Return the files that cannot be written to the database as they are; each has a note beside it."""
         return tuple(sorted((self.folder / "set-aside").glob("*.json")))

@@ -111,12 +111,13 @@ class RunQueue:
             conditions.append(exactly(run_queue.c.user_id, user_id))
         return self._to_live(self._living(*conditions))
 
+    def live_in(self, session_ids: Collection[str]) -> tuple[LiveRun, ...]:
+        """Return the living runs of some sessions."""
+        return self._to_live(self._living(run_queue.c.session_id.in_(session_ids))) if session_ids else ()
+
     def live_states(self, session_ids: Collection[str]) -> dict[str, RunStatus]:
         """Return the ids of the living runs of some sessions, and whether each waits or runs."""
-        if not session_ids:
-            return {}
-        living = self._living(run_queue.c.session_id.in_(session_ids))
-        return {run.run_id: run.state for run in self._to_live(living)}
+        return {run.run_id: run.state for run in self.live_in(session_ids)}
 
     def _living(self, *conditions: Any) -> list[Row[Any]]:
         """Return the entries that count, and remove those that do not."""

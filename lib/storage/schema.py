@@ -6,7 +6,7 @@ import fcntl
 import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -128,6 +128,10 @@ deleted = Table(
 _INDEXES = {
     # A user's sessions, newest first.
     "roundtable_sessions_recent": ("agno_sessions", ("user_id", "updated_at", "session_id")),
+    # Everybody's sessions, newest first, and the sessions that changed lately.
+    "roundtable_sessions_newest": ("agno_sessions", ("updated_at", "session_id")),
+    # The runs that changed lately.
+    "roundtable_runs_changed": ("agno_runs", ("updated_at", "run_id", "parent_run_id")),
     # A session's top-level runs, or the member runs of one run, newest first, in exactly Agno's order.
     "roundtable_runs_ordered": (
         "agno_runs",
@@ -160,12 +164,17 @@ def _now_on_mysql(element: database_now, compiler: Any, **kw: Any) -> str:
     return "(UNIX_TIMESTAMP(NOW(6)) + 0.0)"
 
 
-def create_tables(connector: Connector, adapter: BaseDb) -> None:
-    """Make what is missing of Agno's tables, our tables and our indexes; safe when several processes start at once."""
+def create_tables(connector: Connector, adapter: BaseDb, *further: Callable[[Connection], None]) -> None:
+    """Make what is missing of Agno's tables, our tables and our indexes; safe when several processes start at once.
+
+    `further` make the tables of parts that build on these.
+    """
     with _setup_lock(connector):
         for table_type in _AGNO_TABLES:
             adapter._get_table(table_type, create_table_if_not_found=True)  # type: ignore[attr-defined]  # Agno has no public way
         connector.write(lambda connection: _OURS.create_all(connection, checkfirst=True))
+        for create in further:
+            connector.write(create)
         if connector.dialect == "mysql":
             setattr(connector.engine.dialect, CHARSET_ATTRIBUTE, connector.read(_charset_of_agno))
         found = inspect(connector.engine)

@@ -9,31 +9,43 @@ from __future__ import annotations
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, update
 
 from lib.errors import InvalidInput, RunNotFound, SessionNotFound
-from lib.records import Page, RunRecord, SessionKind, SessionSummary
-from lib.storage import listing, staging
+from lib.records import Loss, SessionKind, SessionSummary
+from lib.storage import deleting, forks, heads, staging
 from lib.storage.connector import Connector
 from lib.storage.identity import check_id, check_text, check_user, exactly, is_storable_id
-from lib.storage.reading import to_run_record
+from lib.storage.media import MediaFolder
+from lib.storage.outbox import Outbox
 from lib.storage.run_queue import RunQueue
-from lib.storage.schema import database_now, deleted, run_queue, runs, sessions, to_deleted_key
-from lib.storage.writing import OUR_KEY, is_deleted, lock_session
+from lib.storage.schema import sessions
+from lib.storage.search_index import SearchIndex
+from lib.storage.session_reads import SessionReads
+from lib.storage.writing import OUR_KEY, lock_session
 
 MAX_TITLE_LENGTH = 200
 MAX_TAG_LENGTH = 60
 MAX_TAGS = 50
+STOP_PATIENCE_S = 4.0
+"""How long a deletion waits for the runs it stops."""
+STOP_POLL_S = 0.1
 
 
-class SessionStore:
-    """Where sessions are made, found, changed and deleted."""
+class SessionStore(SessionReads):
+    """Where sessions are made, found, changed, forked and deleted."""
 
-    def __init__(self, connector: Connector, *, queue: RunQueue) -> None:
+    def __init__(
+        self, connector: Connector, *, queue: RunQueue, search: SearchIndex, outbox: Outbox, media_dir: Path
+    ) -> None:
         self._connector = connector
         self._queue = queue
+        self._search = search
+        self._outbox = outbox
+        self._media = MediaFolder(media_dir)
 
     # -- making ----------------------------------------------------------------------------------------------------
 
@@ -67,6 +79,7 @@ class SessionStore:
                 kind=kind,
                 ours={"collection": collection} if collection else {},
             )
+            heads.refresh_heads(connection, [session_id])
 
         self._connector.write(work)
         return self.get_session(session_id, user_id=user_id)
@@ -105,80 +118,13 @@ class SessionStore:
             settings=settings,
             images=tuple(images),
         )
-        self._connector.write(lambda connection: staging.stage(connection, staged))
 
-    # -- finding ---------------------------------------------------------------------------------------------------
+        def work(connection: Connection) -> None:
+            staging.stage(connection, staged)
+            heads.note_runs(connection, [staged.run_id])
+            heads.refresh_heads(connection, [staged.session_id])
 
-    def list_sessions(self, *, user_id: str, limit: int = 50, cursor: str | None = None) -> Page[SessionSummary]:
-        """Return a page of the user's sessions, the last used first. No run is read."""
-        user_id = check_user(user_id)
-        rows, next_cursor = self._connector.read(
-            lambda connection: listing.read_session_page(connection, user_id=user_id, limit=limit, cursor=cursor)
-        )
-        return Page(items=self._to_summaries(rows), next_cursor=next_cursor)
-
-    def get_session(self, session_id: str, *, user_id: str) -> SessionSummary:
-        """Return what a list shows of one session."""
-        user_id = check_user(user_id)
-        if not is_storable_id(session_id):
-            raise SessionNotFound(session_id)
-        row = self._connector.read(
-            lambda connection: listing.find_session(connection, session_id=session_id, user_id=user_id)
-        )
-        if row is None:
-            raise SessionNotFound(session_id)
-        return self._to_summaries([row])[0]
-
-    def get_session_row(self, session_id: str, *, user_id: str) -> Mapping[str, Any]:
-        """Return the session's row as it is stored."""
-        user_id = check_user(user_id)
-        if not is_storable_id(session_id):
-            raise SessionNotFound(session_id)
-        statement = select(sessions).where(exactly(sessions.c.session_id, session_id))
-        row = self._connector.read(lambda connection: connection.execute(statement).mappings().first())
-        if row is None or row["user_id"] != user_id:
-            raise SessionNotFound(session_id)
-        return dict(row)
-
-    def was_deleted(self, value: str, *, kind: str = "session") -> bool:
-        """Whether a session (or a run) was deleted by hand, so that late results were rightly dropped."""
-        return self._connector.read(lambda connection: is_deleted(connection, kind, value))
-
-    def _to_summaries(self, rows: Sequence[Mapping[str, Any]]) -> tuple[SessionSummary, ...]:
-        live = self._queue.live_states([row["session_id"] for row in rows])
-        details = self._connector.read(lambda connection: listing.read_details(connection, rows))
-        return tuple(listing.to_session_summary(row, details, live) for row in rows)
-
-    # -- runs ------------------------------------------------------------------------------------------------------
-
-    def list_runs(
-        self, session_id: str, *, user_id: str, limit: int = 30, before: str | None = None
-    ) -> Page[RunRecord]:
-        """Return the newest runs of a session, or those before a cursor, oldest first, with their member runs."""
-        self.get_session_row(session_id, user_id=user_id)
-        rows, members, older = self._connector.read(
-            lambda connection: listing.read_run_page(connection, session_id=session_id, limit=limit, before=before)
-        )
-        live = self._queue.live_states([session_id])
-        items = tuple(to_run_record(row, members.get(row["run_id"], ()), live_run_ids=live) for row in reversed(rows))
-        return Page(items=items, next_cursor=older)
-
-    def get_run(self, run_id: str, *, user_id: str) -> RunRecord:
-        """Return a run with the member runs under it."""
-        row = self.get_run_row(run_id, user_id=user_id)
-        members = self._connector.read(lambda connection: listing.read_members(connection, [row]))
-        live = self._queue.live_states([row["session_id"]])
-        return to_run_record(row, members.get(run_id, ()), live_run_ids=live)
-
-    def get_run_row(self, run_id: str, *, user_id: str) -> Mapping[str, Any]:
-        """Return the run's row as it is stored, `run_data` parsed."""
-        user_id = check_user(user_id)
-        if not is_storable_id(run_id):
-            raise RunNotFound(run_id)
-        row = self._connector.read(lambda connection: listing.find_run(connection, run_id=run_id, user_id=user_id))
-        if row is None:
-            raise RunNotFound(run_id)
-        return row
+        self._connector.write(work)
 
     # -- changing --------------------------------------------------------------------------------------------------
 
@@ -197,10 +143,22 @@ class SessionStore:
 
     def set_tags(self, session_id: str, tags: Iterable[str], *, user_id: str) -> None:
         """Give a session exactly these tags; doubles and the order of arrival fall away."""
-        chosen = sorted({check_text(tag, "tag", max_length=MAX_TAG_LENGTH, one_line=True).strip() for tag in tags})
-        if len(chosen) > MAX_TAGS:
-            raise InvalidInput(f"A session takes at most {MAX_TAGS} tags, not {len(chosen)}. Nothing was written.")
-        self._change(session_id, user_id, _setting("tags", chosen))
+        self._change(session_id, user_id, _setting("tags", _within_limit(sorted(_to_tags(tags)))))
+
+    def change_tags(
+        self, session_ids: Iterable[str], *, user_id: str, add: Iterable[str] = (), remove: Iterable[str] = ()
+    ) -> None:
+        """Add tags to several sessions and take others away, leaving the rest of their tags as they are."""
+        added, removed = _to_tags(add), _to_tags(remove)
+
+        def change(_data: dict[str, Any], ours: dict[str, Any]) -> bool:
+            tags = ours.get("tags")
+            kept = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
+            ours["tags"] = _within_limit(sorted((kept | added) - removed))
+            return True
+
+        for session_id in dict.fromkeys(session_ids):
+            self._change(session_id, user_id, change)
 
     def set_collection(self, session_id: str, collection: str | None, *, user_id: str) -> None:
         """Put a session into a collection; None takes it out."""
@@ -228,49 +186,133 @@ class SessionStore:
                 .where(exactly(sessions.c.session_id, session_id))
                 .values(session_data=data, updated_at=int(time.time()))
             )
+            heads.refresh_heads(connection, [session_id])
             return True
 
         return self._connector.write(work)
 
-    # -- deleting --------------------------------------------------------------------------------------------------
+    # -- forking ---------------------------------------------------------------------------------------------------
 
-    def delete_session(self, session_id: str, *, user_id: str) -> None:
-        """Delete a session with all its runs. It cannot come back: what a live run still writes is dropped."""
+    def fork_session(self, session_id: str, *, user_id: str, upto_run_id: str | None = None) -> SessionSummary:
+        """Copy a session up to and with a top-level run (None: all that has ended), to go on apart; return the copy.
+
+        Ids are new throughout, stored images are copied, and the original stays as it is.
+
+        Raises:
+            SessionNotFound, RunNotFound: there is no such session of the user, or no such top-level run in it.
+            InvalidInput: the run still goes on.
+        """
         user_id = check_user(user_id)
         if not is_storable_id(session_id):
             raise SessionNotFound(session_id)
+        live = self._queue.live_states([session_id])
+        new_session_id = self._connector.write(
+            lambda connection: forks.fork(
+                connection,
+                session_id,
+                user_id=user_id,
+                upto_run_id=upto_run_id,
+                live_run_ids=live,
+                media=self._media,
+                max_title_length=MAX_TITLE_LENGTH,
+            )
+        )
+        return self.get_session(new_session_id, user_id=user_id)
 
-        def work(connection: Connection) -> None:
+    # -- deleting --------------------------------------------------------------------------------------------------
+
+    def delete_session(self, session_id: str, *, user_id: str) -> None:
+        """Delete a session with all that belongs to it. It cannot come back: what a live run still writes is dropped.
+
+        A live run is stopped first, and waited for briefly.
+        """
+        user_id = check_user(user_id)
+        self._check_owned(session_id, user_id)
+        self._stop_and_wait(session_id=session_id)
+
+        def work(connection: Connection) -> tuple[str, ...]:
             stored = lock_session(connection, session_id)
             if stored is None or stored["user_id"] != user_id:
                 raise SessionNotFound(session_id)
-            _remember_deletion(connection, "session", session_id)
-            _ask_to_stop(connection, exactly(run_queue.c.session_id, session_id))
-            connection.execute(delete(runs).where(exactly(runs.c.session_id, session_id)))
-            connection.execute(delete(sessions).where(exactly(sessions.c.session_id, session_id)))
+            return deleting.delete_session(connection, session_id, search=self._search)
 
-        self._connector.write(work)
+        own_media = self._connector.write(work)
+        self._media.remove(own_media)
+        self._outbox.drop(session_id=session_id)
+
+    def delete_sessions(self, session_ids: Iterable[str], *, user_id: str) -> int:
+        """Delete several sessions; return how many. One that is not there (any more) is passed over."""
+        number = 0
+        for session_id in dict.fromkeys(session_ids):
+            try:
+                self.delete_session(session_id, user_id=user_id)
+            except SessionNotFound:
+                continue
+            number += 1
+        return number
 
     def delete_run(self, run_id: str, *, user_id: str) -> None:
         """Delete a run with its member runs. The others keep their places, and new ones still come after them."""
-        row = self.get_run_row(run_id, user_id=user_id)
+        row = self.get_run_row(run_id, user_id=check_user(user_id))
+        self._stop_and_wait(session_id=row["session_id"], run_id=run_id)
 
-        def work(connection: Connection) -> None:
+        def work(connection: Connection) -> tuple[str, ...]:
             stored = lock_session(connection, row["session_id"])
             if stored is None or stored["user_id"] != user_id:
                 raise RunNotFound(run_id)
-            members = listing.read_members(connection, [row], bodies=False).get(run_id, ())
-            for gone in (run_id, *(member["run_id"] for member in members)):
-                _remember_deletion(connection, "run", gone)
-                _ask_to_stop(connection, exactly(run_queue.c.run_id, gone))
-                connection.execute(delete(runs).where(exactly(runs.c.run_id, gone)))
-            connection.execute(
-                update(sessions)
-                .where(exactly(sessions.c.session_id, row["session_id"]))
-                .values(updated_at=int(time.time()))
-            )
+            return deleting.delete_run(connection, row, search=self._search)
 
-        self._connector.write(work)
+        own_media = self._connector.write(work)
+        self._media.remove(own_media)
+        self._outbox.drop(run_id=run_id)
+
+    def describe_loss(self, session_ids: Iterable[str], *, user_id: str) -> Loss:
+        """Return what is lost when the user's sessions are deleted. Raises SessionNotFound for one that is not theirs."""
+        user_id, ids = check_user(user_id), list(dict.fromkeys(session_ids))
+        for session_id in ids:
+            self._check_owned(session_id, user_id)
+        loss, own_media = self._connector.write(lambda connection: deleting.read_loss(connection, ids))
+        return deleting.with_others(
+            loss,
+            images=self._media.count(own_media),
+            live_runs=len(self._queue.live_in(ids)),
+            kept_writes=sum(self._outbox.pending_for(session_id=session_id) for session_id in ids),
+        )
+
+    def describe_run_loss(self, run_id: str, *, user_id: str) -> Loss:
+        """Return what is lost when one of the user's runs is deleted."""
+        row = self.get_run_row(run_id, user_id=check_user(user_id))
+        loss, own_media = self._connector.write(lambda connection: deleting.read_run_loss(connection, row))
+        live = [run for run in self._queue.live_in([row["session_id"]]) if run.run_id == run_id]
+        kept = self._outbox.pending_for(run_id=run_id)
+        return deleting.with_others(loss, images=self._media.count(own_media), live_runs=len(live), kept_writes=kept)
+
+    def _check_owned(self, session_id: str, user_id: str) -> None:
+        if not is_storable_id(session_id) or self.find_session(session_id, user_id=user_id) is None:
+            raise SessionNotFound(session_id)
+
+    def _stop_and_wait(self, *, session_id: str, run_id: str | None = None) -> None:
+        """Ask living runs to stop and give them a moment to say so; what they write later is dropped anyway."""
+        deadline = time.monotonic() + STOP_PATIENCE_S
+        asked: set[str] = set()
+        while living := [run for run in self._queue.live_in([session_id]) if run_id in (None, run.run_id)]:
+            for run in living:
+                if run.run_id not in asked:
+                    self._queue.request_stop(run.run_id, user_id=run.user_id)
+                    asked.add(run.run_id)
+            if time.monotonic() > deadline:
+                return
+            time.sleep(STOP_POLL_S)
+
+
+def _to_tags(tags: Iterable[str]) -> set[str]:
+    return {check_text(tag, "tag", max_length=MAX_TAG_LENGTH, one_line=True).strip() for tag in tags}
+
+
+def _within_limit(tags: list[str]) -> list[str]:
+    if len(tags) > MAX_TAGS:
+        raise InvalidInput(f"A session takes at most {MAX_TAGS} tags, not {len(tags)}. Nothing was written.")
+    return tags
 
 
 def _setting(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
@@ -281,13 +323,3 @@ def _setting(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]]
         return True
 
     return change
-
-
-def _remember_deletion(connection: Connection, kind: str, value: str) -> None:
-    if not is_deleted(connection, kind, value):
-        key = to_deleted_key(kind, value)
-        connection.execute(insert(deleted).values(deleted_key=key, deleted_at=int(time.time())))
-
-
-def _ask_to_stop(connection: Connection, condition: Any) -> None:
-    connection.execute(update(run_queue).where(condition).values(stop_requested_at=database_now()))

@@ -189,7 +189,6 @@ def test_a_read_that_fails_is_an_error_and_the_model_is_not_called(database):
         build_team(database).run("What is the secret word?", session_id=session_id, user_id="ann")
     for read in (
         lambda: database.sessions.list_runs(session_id, user_id="ann"),
-        lambda: database.sessions.list_sessions(user_id="ann"),
         lambda: database.adapter.get_runs(session_id=session_id, user_id="ann"),
         lambda: database.adapter.get_session(session_id, user_id="ann"),
     ):

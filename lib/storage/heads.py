@@ -1,0 +1,286 @@
+"""Session heads: what lists show, filter, count and search, in a small table of our own beside Agno's.
+
+Agno keeps a title, tags and a run's tokens inside JSON, the latter inside bodies of 20 kB and more; no index reaches
+there, and no two databases compare text alike. So a session's head holds its title, first question, tags and collection
+as they are and folded (`search_words.fold`), and what its runs add up to. A run's facts hold what it adds, so that no
+body is read twice.
+
+Heads are written from Agno's rows in the transaction that changes them; sessions that other programs write are followed
+in the background (`following`). What is shown of a page still comes from Agno's own rows: a head only says which.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Double,
+    Index,
+    MetaData,
+    SmallInteger,
+    String,
+    Table,
+    Text,
+    case,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
+from sqlalchemy.dialects import mysql
+
+from lib.records import MAX_ID_LENGTH, RunStatus, SessionSummary
+from lib.storage import listing
+from lib.storage.identity import exactly
+from lib.storage.json_parts import json_part, parse_part
+from lib.storage.keys import to_key
+from lib.storage.media import create_media_table, forget_media, note_media
+from lib.storage.schema import ON_MYSQL, runs, sessions
+from lib.storage.search_words import fold
+from lib.storage.writing import OUR_KEY
+
+TAG_MARK = "\x1f"
+"""Stands before and after every tag of a head, so that a tag is found whole."""
+
+_TABLES = MetaData()
+_SECONDS: Double[float] = Double().with_variant(mysql.DOUBLE(), "mysql", "mariadb")
+_LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+
+heads = Table(
+    "roundtable_session_heads",
+    _TABLES,
+    Column("session_key", String(64), primary_key=True),  # a hash: see `to_key`
+    Column("session_id", String(MAX_ID_LENGTH), nullable=False),
+    Column("user_id", String(MAX_ID_LENGTH)),
+    Column("written_at", BigInteger),  # the session row's updated_at when this was made of it
+    Column("used_at", BigInteger, nullable=False),
+    Column("kind", String(20), nullable=False),
+    Column("component_id", String(MAX_ID_LENGTH), nullable=False),
+    Column("component_name", Text),
+    Column("collection", String(200)),
+    Column("tags", _LONG, nullable=False),
+    Column("first_question", _LONG),
+    Column("search_text", _LONG, nullable=False),
+    Column("runs", BigInteger, nullable=False),
+    Column("failed_runs", BigInteger, nullable=False),
+    Column("unfinished_runs", BigInteger, nullable=False),  # questions without a result: live, or interrupted
+    Column("tokens", BigInteger),
+    Column("duration_s", _SECONDS),
+    Column("last_run_id", String(MAX_ID_LENGTH)),
+    Column("last_status", String(20)),
+    Index("roundtable_session_heads_recent", "user_id", "used_at", "session_id"),
+    Index("roundtable_session_heads_newest", "used_at", "session_id"),
+    **ON_MYSQL,
+)
+facts = Table(
+    "roundtable_run_facts",
+    _TABLES,
+    Column("run_key", String(64), primary_key=True),
+    Column("session_key", String(64), nullable=False),
+    Column("is_top", SmallInteger, nullable=False),
+    Column("status", String(20), nullable=False),
+    Column("is_marker", SmallInteger, nullable=False),
+    Column("tokens", BigInteger),
+    Column("duration_s", _SECONDS),
+    Column("written_at", BigInteger, nullable=False),  # the run row's updated_at
+    Index("roundtable_run_facts_sums", "session_key", "is_top", "status", "is_marker", "tokens", "duration_s"),
+    **ON_MYSQL,
+)
+
+
+def create_head_tables(connection: Connection) -> None:
+    """Make the tables of heads and facts where they are missing. Runs under the set-up lock."""
+    _TABLES.create_all(connection, checkfirst=True)
+    create_media_table(connection)
+
+
+# -- keeping them in step ----------------------------------------------------------------------------------------------
+
+
+def note_runs(connection: Connection, run_ids: Sequence[str]) -> None:
+    """Take down what some runs add to their sessions."""
+    if not run_ids:
+        return
+    marker = case((runs.c.status == "ERROR", json_part(runs.c.run_data, f"$.metadata.{OUR_KEY}.marker")), else_=None)
+    found = (
+        connection.execute(
+            select(
+                *(runs.c.run_id, runs.c.session_id, runs.c.parent_run_id, runs.c.status, runs.c.updated_at),
+                marker.label("marker"),
+                json_part(runs.c.run_data, "$.metrics.total_tokens").label("total"),
+                json_part(runs.c.run_data, "$.metrics.input_tokens").label("input"),
+                json_part(runs.c.run_data, "$.metrics.output_tokens").label("output"),
+                json_part(runs.c.run_data, "$.metrics.duration").label("duration"),
+                runs.c.run_data.cast(Text).contains('"storage_key"').label("has_media"),
+            ).where(runs.c.run_id.in_(run_ids))
+        )
+        .mappings()
+        .all()
+    )
+    forget_runs(connection, run_ids)
+    if found:
+        connection.execute(insert(facts), [_to_facts(row) for row in found])
+        note_media(connection, [row["run_id"] for row in found if row["has_media"]])
+
+
+def note_missing_runs(connection: Connection, session_ids: Sequence[str]) -> None:
+    """Take down the runs of some sessions that were not looked at yet."""
+    for session_id in session_ids:
+        stored = connection.execute(select(runs.c.run_id).where(runs.c.session_id == session_id)).scalars().all()
+        noted = select(facts.c.run_key).where(facts.c.session_key == to_key(session_id))
+        known = set(connection.execute(noted).scalars())
+        missing = [run_id for run_id in stored if to_key(run_id) not in known]
+        for start in range(0, len(missing), 100):
+            note_runs(connection, missing[start : start + 100])
+
+
+def _to_facts(row: Mapping[Any, Any]) -> dict[str, Any]:
+    total = _to_count(row["total"])
+    if total is None:
+        given = [count for name in ("input", "output") if (count := _to_count(row[name])) is not None]
+        total = sum(given) if given else None
+    duration = parse_part(row["duration"])
+    seconds = float(duration) if isinstance(duration, int | float) and 0 <= duration < 1e9 else None
+    return {
+        "run_key": to_key(row["run_id"]),
+        "session_key": to_key(row["session_id"]),
+        "is_top": int(row["parent_run_id"] is None),
+        "status": (row["status"] or "")[:20].upper(),
+        "is_marker": int(parse_part(row["marker"]) in (True, 1)),
+        "tokens": total,
+        "duration_s": seconds,
+        "written_at": row["updated_at"] or 0,
+    }
+
+
+def _to_count(part: Any) -> int | None:
+    value = parse_part(part)
+    return int(value) if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**62 else None
+
+
+def forget_runs(connection: Connection, run_ids: Iterable[str]) -> None:
+    """Drop the facts of runs."""
+    keys = [to_key(run_id) for run_id in run_ids]
+    connection.execute(delete(facts).where(facts.c.run_key.in_(keys)))
+    forget_media(connection, run_keys=keys)
+
+
+def forget_sessions(connection: Connection, session_ids: Sequence[str]) -> None:
+    """Drop the heads of sessions and the facts of their runs."""
+    keys = [to_key(session_id) for session_id in session_ids]
+    connection.execute(delete(heads).where(heads.c.session_key.in_(keys)))
+    connection.execute(delete(facts).where(facts.c.session_key.in_(keys)))
+    forget_media(connection, session_keys=keys)
+
+
+def touch_head(connection: Connection, session_id: str) -> None:
+    """Say that a session was used, where nothing else of its head changed."""
+    written_at = connection.execute(
+        select(sessions.c.updated_at).where(exactly(sessions.c.session_id, session_id))
+    ).scalar()
+    connection.execute(
+        update(heads).where(heads.c.session_key == to_key(session_id)).values(written_at=written_at, used_at=written_at)
+    )
+
+
+def refresh_heads(connection: Connection, session_ids: Sequence[str]) -> None:
+    """Make the heads of some sessions anew from their rows; a session that is gone loses its head."""
+    if not session_ids:
+        return
+    rows = listing.read_session_rows(connection, session_ids)
+    sums = _read_sums(connection, session_ids)
+    details = listing.read_details(connection, rows, counted=True)
+    made = [
+        _to_head(row, listing.to_session_summary(row, details), sums.get(to_key(row["session_id"]))) for row in rows
+    ]
+    keys = [to_key(session_id) for session_id in session_ids]
+    connection.execute(delete(heads).where(heads.c.session_key.in_(keys)))
+    if made:
+        connection.execute(insert(heads), made)
+
+
+def _read_sums(connection: Connection, session_ids: Sequence[str]) -> dict[str, Any]:
+    top = facts.c.is_top == 1
+    failed = (top) & (facts.c.status == "ERROR") & (facts.c.is_marker == 0)
+    statement = (
+        select(
+            facts.c.session_key,
+            func.sum(facts.c.is_top).label("runs"),
+            func.sum(case((failed, 1), else_=0)).label("failed_runs"),
+            func.sum(case((top, facts.c.is_marker), else_=0)).label("unfinished_runs"),
+            func.sum(facts.c.tokens).label("tokens"),
+            func.sum(case((top, facts.c.duration_s), else_=None)).label("duration_s"),
+        )
+        .where(facts.c.session_key.in_([to_key(session_id) for session_id in session_ids]))
+        .group_by(facts.c.session_key)
+    )
+    return {row.session_key: row for row in connection.execute(statement)}
+
+
+def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict[str, Any]:
+    told = " \n".join((summary.title or "", summary.first_question or "", *summary.tags))
+    return {
+        "session_key": to_key(summary.session_id),
+        "session_id": summary.session_id,
+        "user_id": summary.user_id,
+        "written_at": row["updated_at"],
+        "used_at": row["updated_at"] or row["created_at"] or 0,
+        "kind": summary.kind.value,
+        "component_id": summary.component_id[:MAX_ID_LENGTH],
+        "component_name": summary.component_name,
+        "collection": summary.collection[:200] if summary.collection else None,
+        "tags": TAG_MARK + TAG_MARK.join(summary.tags) + TAG_MARK if summary.tags else "",
+        "first_question": _storable(summary.first_question or "") or None,
+        "search_text": fold(_storable(told)),
+        "runs": int(sums.runs or 0) if sums else 0,
+        "failed_runs": int(sums.failed_runs or 0) if sums else 0,
+        "unfinished_runs": int(sums.unfinished_runs or 0) if sums else 0,
+        "tokens": int(sums.tokens) if sums and sums.tokens is not None else None,
+        "duration_s": float(sums.duration_s) if sums and sums.duration_s is not None else None,
+        "last_run_id": summary.last_run_id,
+        "last_status": summary.last_status.value if summary.last_status else None,
+    }
+
+
+def _storable(text: str) -> str:
+    """Return text without the half characters and zero bytes that a database refuses."""
+    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
+
+
+# -- reading them ------------------------------------------------------------------------------------------------------
+
+
+def read_heads(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
+    """Return the heads of some session rows by session id: those that are not older than their row."""
+    columns = (
+        *(heads.c.session_id, heads.c.written_at, heads.c.first_question, heads.c.component_name),
+        *(heads.c.runs, heads.c.failed_runs, heads.c.unfinished_runs, heads.c.tokens, heads.c.duration_s),
+        *(heads.c.last_run_id, heads.c.last_status),
+    )
+    keys = [to_key(row["session_id"]) for row in rows]
+    found = connection.execute(select(*columns).where(heads.c.session_key.in_(keys))).mappings()
+    written_at = {row["session_id"]: row["updated_at"] for row in rows}
+    return {
+        head["session_id"]: dict(head) for head in found if head["written_at"] == written_at.get(head["session_id"])
+    }
+
+
+def to_details(found: Mapping[str, Mapping[str, Any]]) -> listing.Details:
+    """Return what heads tell of a page of sessions."""
+    return listing.Details(
+        runs={session_id: head["runs"] for session_id, head in found.items()},
+        last={
+            session_id: (head["last_run_id"], RunStatus(head["last_status"]))
+            for session_id, head in found.items()
+            if head["last_run_id"] and head["last_status"]
+        },
+        first_questions={
+            session_id: head["first_question"] for session_id, head in found.items() if head["first_question"]
+        },
+        sums=found,
+    )

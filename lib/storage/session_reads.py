@@ -1,0 +1,171 @@
+"""What is read of sessions and runs, for one user at a time, or for an admin, who may read everybody's.
+
+Every method names who reads: a user, compared exactly, or a `Reader`. A session or run that is not theirs is as little
+there as a missing one. Lists read columns, not runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+from sqlalchemy import select
+
+from lib.errors import RunNotFound, SessionNotFound
+from lib.records import ForkRecord, Page, Reader, RunRecord, SessionCounts, SessionFilter, SessionSummary
+from lib.storage import heads, listing, session_lists
+from lib.storage.connector import Connector
+from lib.storage.forks import read_forks
+from lib.storage.identity import exactly, is_storable_id
+from lib.storage.reading import to_run_record
+from lib.storage.run_queue import RunQueue
+from lib.storage.schema import sessions
+from lib.storage.session_lists import to_list_scope, to_scope
+from lib.storage.writing import is_deleted
+
+
+class SessionReads:
+    """Where sessions and runs are found."""
+
+    _connector: Connector
+    _queue: RunQueue
+
+    # -- sessions --------------------------------------------------------------------------------------------------
+
+    def list_sessions(
+        self,
+        *,
+        user_id: str | Reader,
+        limit: int = 50,
+        cursor: str | None = None,
+        where: SessionFilter | None = None,
+    ) -> Page[SessionSummary]:
+        """Return a page of the user's sessions, the last used first. No run is read.
+
+        Raises:
+            InvalidInput: the cursor is none, or the page too large.
+            NotAllowed: another user's sessions are asked for by somebody who is no admin.
+        """
+        where = where or SessionFilter()
+        scope = to_list_scope(user_id, where)
+        if session_lists.is_plain(where):
+            rows, next_cursor = self._connector.read(
+                lambda connection: listing.read_session_page(
+                    connection, user_id=scope, limit=limit, cursor=cursor, hidden=where.hidden
+                )
+            )
+            return Page(items=self._to_summaries(rows), next_cursor=next_cursor)
+        live = self._live_sessions(where, scope)
+
+        def work(connection: Any) -> tuple[list[Mapping[str, Any]], str | None]:
+            ids, following = session_lists.read_filtered_page(
+                connection, where, user_id=scope, live=live, limit=limit, cursor=cursor
+            )
+            found = listing.read_session_rows(connection, ids)
+            return [row for row in found if scope is None or row["user_id"] == scope], following
+
+        rows, next_cursor = self._connector.read(work)
+        return Page(items=self._to_summaries(rows), next_cursor=next_cursor)
+
+    def count_sessions(self, *, user_id: str | Reader, where: SessionFilter | None = None) -> SessionCounts:
+        """Return how many of the sessions there are, and how many under each team, collection and tag."""
+        where = where or SessionFilter()
+        scope = to_list_scope(user_id, where)
+        live = self._live_sessions(where, scope)
+        return self._connector.read(
+            lambda connection: session_lists.read_counts(connection, where, user_id=scope, live=live)
+        )
+
+    def get_session(self, session_id: str, *, user_id: str | Reader) -> SessionSummary:
+        """Return what a list shows of one session."""
+        found = self.find_session(session_id, user_id=user_id)
+        if found is None:
+            raise SessionNotFound(session_id)
+        return found
+
+    def find_session(self, session_id: str, *, user_id: str | Reader) -> SessionSummary | None:
+        """Return what a list shows of one session; None where it is not there for this user."""
+        scope = to_scope(user_id)
+        if not is_storable_id(session_id):
+            return None
+        row = self._connector.read(
+            lambda connection: listing.find_session(connection, session_id=session_id, user_id=scope)
+        )
+        return None if row is None else self._to_summaries([row])[0]
+
+    def get_session_row(self, session_id: str, *, user_id: str | Reader) -> Mapping[str, Any]:
+        """Return the session's row as it is stored."""
+        scope = to_scope(user_id)
+        if not is_storable_id(session_id):
+            raise SessionNotFound(session_id)
+        statement = select(sessions).where(exactly(sessions.c.session_id, session_id))
+        row = self._connector.read(lambda connection: connection.execute(statement).mappings().first())
+        if row is None or (scope is not None and row["user_id"] != scope):
+            raise SessionNotFound(session_id)
+        return dict(row)
+
+    def list_forks(self, session_id: str, *, user_id: str | Reader) -> tuple[ForkRecord, ...]:
+        """Return the forks taken from a session and, if it is one itself, its own origin: those whose other end is there."""
+        self.get_session(session_id, user_id=user_id)
+        found = self._connector.read(lambda connection: read_forks(connection, session_id))
+        ends = {one.session_id if one.source_session_id == session_id else one.source_session_id for one in found}
+        there = {end for end in ends if self.find_session(end, user_id=user_id) is not None}
+        return tuple(one for one in found if there & {one.session_id, one.source_session_id})
+
+    def was_deleted(self, value: str, *, kind: str = "session") -> bool:
+        """Whether a session (or a run) was deleted by hand, so that late results were rightly dropped."""
+        return self._connector.read(lambda connection: is_deleted(connection, kind, value))
+
+    def _live_sessions(self, where: SessionFilter, scope: str | None) -> Collection[str]:
+        return {run.session_id for run in self._queue.live(user_id=scope)} if where.state is not None else ()
+
+    def _to_summaries(self, rows: Sequence[Mapping[str, Any]]) -> tuple[SessionSummary, ...]:
+        def read_details(connection: Any) -> listing.Details:
+            found = heads.read_heads(connection, rows)
+            # Other programs' sessions have no head yet, or an older one: they are looked at themselves.
+            others = [row for row in rows if row["session_id"] not in found]
+            return listing.read_details(connection, others) | heads.to_details(found)
+
+        if not rows:
+            return ()
+        details = self._connector.read(read_details)
+        live = self._queue.live_in([row["session_id"] for row in rows])
+        return tuple(listing.to_session_summary(row, details, live) for row in rows)
+
+    # -- runs ------------------------------------------------------------------------------------------------------
+
+    def list_runs(
+        self, session_id: str, *, user_id: str | Reader, limit: int = 30, before: str | None = None
+    ) -> Page[RunRecord]:
+        """Return a page of runs with their member runs, oldest first; the cursor leads to older ones."""
+        scope = to_scope(user_id)
+        if not is_storable_id(session_id):
+            raise SessionNotFound(session_id)
+        owned = self._connector.read(
+            lambda connection: listing.find_session(connection, session_id=session_id, user_id=scope)
+        )
+        if owned is None:
+            raise SessionNotFound(session_id)
+        rows, members, older = self._connector.read(
+            lambda connection: listing.read_run_page(connection, session_id=session_id, limit=limit, before=before)
+        )
+        live = self._queue.live_states([session_id])
+        items = tuple(to_run_record(row, members.get(row["run_id"], ()), live_run_ids=live) for row in reversed(rows))
+        return Page(items=items, next_cursor=older)
+
+    def get_run(self, run_id: str, *, user_id: str | Reader) -> RunRecord:
+        """Return a run with the member runs under it."""
+        row = self.get_run_row(run_id, user_id=user_id)
+        members = self._connector.read(lambda connection: listing.read_members(connection, [row]))
+        live = self._queue.live_states([row["session_id"]])
+        return to_run_record(row, members.get(run_id, ()), live_run_ids=live)
+
+    def get_run_row(self, run_id: str, *, user_id: str | Reader) -> Mapping[str, Any]:
+        """Return the run's row as it is stored, `run_data` parsed."""
+        scope = to_scope(user_id)
+        if not is_storable_id(run_id):
+            raise RunNotFound(run_id)
+        row = self._connector.read(lambda connection: listing.find_run(connection, run_id=run_id, user_id=scope))
+        if row is None:
+            raise RunNotFound(run_id)
+        return row
