@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from lib.settings import Settings
     from lib.storage import Database
     from tests.services.app_server import AppServer
+    from tests.services.llmock import MockProvider
     from tests.services.mariadb import MariaDBServer
 
 # Before anything imports Agno: nothing is sent to anybody from a test.
@@ -194,3 +196,12 @@ def browser_page(chromium: Browser) -> Iterator[Page]:
     page.set_default_timeout(15_000)
     yield page
     context.close()
+
+
+@pytest.fixture
+def start_llmock(tmp_path: Path) -> Iterator[Callable[..., MockProvider]]:
+    """A function that starts an OpenAI-compatible server: `start_llmock([{"match": ..., "response": ...}], "--latency", "20")`."""
+    from tests.services.llmock import open_llmock
+
+    with ExitStack() as servers:
+        yield lambda answers, *options: servers.enter_context(open_llmock(answers, *options, folder=tmp_path))

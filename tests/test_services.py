@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import mysql.connector
@@ -52,12 +51,9 @@ def test_the_fixture_gives_an_empty_database_of_each_kind(database_url: str) -> 
 
 
 def test_the_openai_compatible_server_answers_from_its_fixtures(tmp_path: Path) -> None:
-    fixtures = tmp_path / "fixtures"
-    fixtures.mkdir()
     answer = {"match": {"userMessage": "hello"}, "response": {"content": "good day"}}
-    (fixtures / "hello.json").write_text(json.dumps({"fixtures": [answer]}))
-    with open_llmock(fixtures) as base_url:
-        client = openai.OpenAI(base_url=base_url, api_key="none", max_retries=0)
+    with open_llmock([answer], folder=tmp_path) as provider:
+        client = openai.OpenAI(base_url=provider.base_url, api_key="none", max_retries=0)
         with client:
             said = client.chat.completions.create(model="any", messages=[{"role": "user", "content": "hello"}])
     assert said.choices[0].message.content == "good day"

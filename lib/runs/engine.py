@@ -187,7 +187,8 @@ class RunEngine:
         _check_input(question, user_id=user_id, session_id=session_id, run_id=run_id, window=window)
         entry = self._catalogue.get(team)
         settings = self._settings
-        chosen = build_model(model, settings=settings)
+        # A team with a model of its own keeps it, and needs none that can be called from CHAT_MODEL.
+        chosen = build_model("offline" if entry.model else model, settings=settings)
 
         def build_team(db: BaseDb) -> Team:
             return self._catalogue.build_team(
@@ -200,7 +201,12 @@ class RunEngine:
             user_id=user_id,
             question=question,
             window=window,
-            settings={"model": model, "window": window, "team": entry.name, "app_version": lib.__version__},
+            settings={
+                "model": entry.model or model,
+                "window": window,
+                "team": entry.name,
+                "app_version": lib.__version__,
+            },
             build_team=build_team,
             images=tuple(Image(content=content, mime_type=mime_type) for content, mime_type in images),
         )

@@ -18,6 +18,7 @@ from agno.team import Team
 from lib.errors import NotFound, RoundtableError, StorageError
 from lib.events import RunQueued, RunSaved
 from lib.records import RunStatus, SavedState
+from lib.runs.connections import close_connections, find_unconnected
 from lib.runs.loop import run_to_end
 from lib.runs.reasons import to_reason
 from lib.runs.recording import RunRecording
@@ -177,6 +178,7 @@ class RunWorker:
             ending = self._ending
         if ending is not None:
             self._task.cancel()
+        opened_by_run = find_unconnected(team)
         try:
             await self._task
         except asyncio.CancelledError:
@@ -184,6 +186,7 @@ class RunWorker:
         finally:
             with self._lock:
                 self._loop = None
+            await close_connections(opened_by_run)
 
     async def _stream(self, team: Team) -> None:
         request = self.request

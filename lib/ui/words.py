@@ -47,7 +47,7 @@ def run_time_in_words(run: RunRecord) -> str:
 
 
 def end_in_words(run: RunRecord) -> str:
-    """Return how a run ended where that is not an answer, with what it means; an empty text for a completed run."""
+    """Return how a run ended where that is not an answer, with what it means; an empty text for an answered run."""
     match run.status:
         case RunStatus.WAITING:
             return "Waiting for the question before it."
@@ -64,6 +64,8 @@ def end_in_words(run: RunRecord) -> str:
             return "Replaced by a newer answer to the same question."
         case RunStatus.UNKNOWN:
             return "It was stored with a status this version does not know."
+        case RunStatus.COMPLETED if not run.segments:
+            return "The model gave no answer."
         case RunStatus.RUNNING | RunStatus.COMPLETED:
             return ""
 

@@ -19,8 +19,8 @@ from agno.models.base import Model
 
 from lib.models import build_model, close_model
 from lib.settings import Settings
-from tests.models.conftest import MockProvider
 from tests.models.test_offline_in_agno import build_team, delegations_in
+from tests.services.llmock import MockProvider
 
 SPEC = "openai-chat:gpt-4o-mini"
 KEY = "sk-never-shown-0042"

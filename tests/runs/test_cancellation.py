@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -20,6 +22,16 @@ def test_the_engine_installs_its_register_once() -> None:
     assert get_cancellation_manager() is installed
 
 
+@pytest.fixture
+def _eager_threads() -> Iterator[None]:
+    """Let Python switch threads all the time: what happens once in a hundred runs on a busy machine happens at once."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    yield
+    sys.setswitchinterval(before)
+
+
+@pytest.mark.usefixtures("_eager_threads")
 def test_many_loops_use_the_register_at_once() -> None:
     register = ThreadSafeCancellation()
 

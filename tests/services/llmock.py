@@ -2,41 +2,66 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from tests.services.npm import get_npm_file
 from tests.services.ports import find_free_port, wait_until
 
 
+@dataclass(frozen=True)
+class MockProvider:
+    """A running llmock."""
+
+    address: str
+
+    @property
+    def base_url(self) -> str:
+        """What OPENAI_BASE_URL is set to."""
+        return f"{self.address}/v1"
+
+    def requests(self) -> list[dict[str, Any]]:
+        """Return the requests it was sent, oldest first, from its own journal."""
+        with urllib.request.urlopen(f"{self.address}/v1/_requests", timeout=10) as response:
+            found = json.load(response)
+        return list(found)
+
+
 @contextmanager
-def open_llmock(fixtures: Path, *options: str) -> Iterator[str]:
-    """Give the OPENAI_BASE_URL of a server that answers from the JSON files in `fixtures`.
+def open_llmock(answers: Sequence[dict[str, Any]], *options: str, folder: Path) -> Iterator[MockProvider]:
+    """Give a server that answers as the fixtures say; its files go into `folder`.
 
     `options` are llmock's own: "--latency=20", "--chunk-size=5", "--chaos-drop=1", "--strict", ...
     """
     port = find_free_port()
-    command = ["node", str(get_npm_file("@copilotkit/aimock/dist/cli.js")), f"--port={port}", f"--fixtures={fixtures}"]
-    log = fixtures.with_name(f"{fixtures.name}-llmock.log")
+    fixtures = folder / f"llmock-{port}.json"
+    fixtures.write_text(json.dumps({"fixtures": list(answers)}))
+    cli = str(get_npm_file("@copilotkit/aimock/dist/cli.js"))
+    command = ["node", cli, f"--port={port}", f"--fixtures={fixtures}", "--validate-on-load", *options]
+    log = fixtures.with_suffix(".log")
     with log.open("wb") as output:
-        process = subprocess.Popen([*command, *options], stdout=output, stderr=output)
+        process = subprocess.Popen(command, stdout=output, stderr=output)
     try:
-        wait_until(lambda: _answers(process, port, log), timeout_s=30, what="llmock")
-        yield f"http://127.0.0.1:{port}/v1"
+        provider = MockProvider(f"http://127.0.0.1:{port}")
+        wait_until(lambda: _answers(process, provider, log), timeout_s=30, what="llmock")
+        yield provider
     finally:
         process.terminate()
         process.wait(10)
 
 
-def _answers(process: subprocess.Popen[bytes], port: int, log: Path) -> bool:
+def _answers(process: subprocess.Popen[bytes], provider: MockProvider, log: Path) -> bool:
     if process.poll() is not None:
         raise RuntimeError(f"llmock ended at once:\n{log.read_text(errors='replace')[-2000:]}")
     try:
-        urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/models", timeout=2).close()
+        urllib.request.urlopen(f"{provider.base_url}/models", timeout=2).close()
     except urllib.error.HTTPError:
         return True
     except OSError:
