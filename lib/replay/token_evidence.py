@@ -12,32 +12,37 @@ _UNIT = re.compile(r"\w+|[^\w\s]")
 _SKIPPED = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED, RunStatus.PAUSED, RunStatus.REGENERATED)
 
 
-def find_window_by_tokens(
-    run: RunRecord, runs: Sequence[RunRecord], earlier: Sequence[RunRecord], *, assumed: int
-) -> int | None:
-    """Return how many of the earlier runs fit the tokens of the run's first request, or None where nothing can be said.
-
-    The assumed window is kept where it fits.
+def find_window_by_tokens(runs: Sequence[RunRecord], *, assumed: int) -> int | None:
+    """Return the window that fits the tokens of all first requests of a session; None where nothing can be said.
 
     The session's first run was given no history: what a later one was charged beyond it, its own words aside, is history.
+    Tokens are not words, so the assumed window is kept as long as they do not speak against it.
     """
-    first = next((item for item in runs if item.parent_run_id is None), None)
-    if first is None or first.run_id == run.run_id:
-        return None
-    base, asked = _first_request(first), _first_request(run)
-    if base is None or asked is None:
+    top = [run for run in runs if run.parent_run_id is None]
+    base = _first_request(top[0]) if top else None
+    if base is None:
         return None
     rate = _tokens_per_unit(runs)
-    excess = (asked[0] - base[0]) / rate - (asked[1] - base[1])
-    counted = [item for item in earlier if item.parent_run_id is None and item.status not in _SKIPPED]
-    sizes = [0]
-    for item in reversed(counted):
-        own = (message for message in item.messages if not message.from_history and message.role != "system")
-        sizes.append(sizes[-1] + count_units(own))
-    likely = sizes[min(assumed, len(counted))]
-    if abs(likely - excess) <= max(likely / 5, 10):
-        return assumed  # tokens are not words: what is near enough to the assumption does not speak against it
-    return min(range(len(sizes)), key=lambda window: abs(sizes[window] - excess))
+    counted: list[int] = []  # the units that each earlier run would add to a history
+    asked: list[tuple[float, list[int]]] = []  # the history that was charged, and what each window would have held
+    for run in top:
+        request = _first_request(run)
+        if request is not None and counted:
+            sizes = [sum(counted[len(counted) - window :]) for window in range(len(counted) + 1)]
+            asked.append(((request[0] - base[0]) / rate - (request[1] - base[1]), sizes))
+        if run.status not in _SKIPPED:
+            own = (message for message in run.messages if not message.from_history and message.role != "system")
+            counted.append(count_units(own))
+    if not asked:
+        return None
+
+    def error(window: int) -> float:
+        return sum(abs(sizes[min(window, len(sizes) - 1)] - charged) for charged, sizes in asked)
+
+    likely = sum(sizes[min(assumed, len(sizes) - 1)] for _, sizes in asked)
+    if error(assumed) <= likely / 4:
+        return assumed
+    return min(range(len(counted) + 1), key=error)
 
 
 def count_units(messages: Iterable[MessageRecord]) -> int:

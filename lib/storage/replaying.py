@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from itertools import islice
 
 from lib.errors import RunNotFound
@@ -97,8 +97,7 @@ class Replay:
         window = _stored_window(run.settings)
         given = _history_of(run)
         if not given and window is None:
-            by_tokens = find_window_by_tokens(run, self.runs, earlier, assumed=self._assumed_window)
-            return HistoryRules.configured(num_history_runs=self._assumed_window if by_tokens is None else by_tokens)
+            return HistoryRules.configured(num_history_runs=self._window_by_tokens)
         known = [HistoryRules.configured(num_history_runs=window)] if window is not None else []
         fitting = [rules for rules in (*known, *_candidates(given, earlier)) if _explains(rules, given, earlier)]
         for other in self._neighbours(run):
@@ -108,6 +107,12 @@ class Replay:
             if len(fitting) <= 1:
                 break
         return fitting[0] if fitting else (known[0] if known else HistoryRules.configured())
+
+    @cached_property
+    def _window_by_tokens(self) -> int:
+        """The window that the tokens speak for, where no history was stored; else the assumed one."""
+        found = find_window_by_tokens(self.runs, assumed=self._assumed_window)
+        return self._assumed_window if found is None else found
 
     def _neighbours(self, run: RunRecord) -> list[RunRecord]:
         """Return the nearest runs with history stored; those with the longest history tell the most."""

@@ -64,12 +64,14 @@ turns = st.one_of(
     st.tuples(st.just("regenerate"), st.integers(0, 9), st.none()),
     st.tuples(st.just("delete"), st.integers(0, 9), st.none()),
 )
-limits = st.one_of(
+limits: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.fixed_dictionaries({"num_history_runs": st.integers(1, 4)}),
     st.fixed_dictionaries({"num_history_messages": st.integers(1, 9)}),
     st.just({}),
 )
-filters = st.one_of(st.just({}), st.fixed_dictionaries({"max_tool_calls_from_history": st.integers(0, 3)}))
+filters: st.SearchStrategy[dict[str, int]] = st.one_of(
+    st.just({}), st.fixed_dictionaries({"max_tool_calls_from_history": st.integers(0, 3)})
+)
 
 
 @contextmanager
@@ -82,7 +84,7 @@ def recorded(**team_settings: Any) -> Iterator[RecordedTeam]:
             team.close()
 
 
-def open_replay(team: RecordedTeam, *, assumed_window: int | None = None) -> Replay:
+def open_replay(team: RecordedTeam, *, assumed_window: int = 3) -> Replay:
     sessions = open_stored_sessions(load_settings(database_url=f"sqlite:///{team.file}"))
     try:
         return Replay(sessions.get_session(SESSION), assumed_window=assumed_window)
@@ -120,6 +122,7 @@ def absences(rows: list[dict[str, Any]], limit: dict[str, int]) -> dict[str, str
     reasons: dict[str, str] = {}
     counted: list[tuple[str, list[dict[str, Any]]]] = []
     for row in rows:
+        reasons |= {message["id"]: "member_message" for message in embedded_messages(row["run_data"])}
         own = [m for m in row["run_data"].get("messages") or [] if not m.get("from_history") and m["role"] != "system"]
         if row["parent_run_id"] is not None:
             reasons |= {message["id"]: "member_message" for message in own}
@@ -129,7 +132,7 @@ def absences(rows: list[dict[str, Any]], limit: dict[str, int]) -> dict[str, str
             counted.append((row["run_id"], own))
     runs = limit.get("num_history_runs", None if "num_history_messages" in limit else 3)
     if runs is not None:
-        outside = counted[: len(counted) - runs] if runs else counted
+        outside = counted[: max(len(counted) - runs, 0)]
         counted = counted[-runs:] if runs else []
         reasons |= {message["id"]: "outside_window" for _, own in outside for message in own}
     messages = [message for _, own in counted for message in own]
@@ -139,9 +142,17 @@ def absences(rows: list[dict[str, Any]], limit: dict[str, int]) -> dict[str, str
             newest = newest[1:]
         reasons |= {message["id"]: "message_limit" for message in messages[: len(messages) - len(newest)]}
         messages = newest
-    if "max_tool_calls_from_history" in limit:
-        reasons |= filtered(messages, limit["max_tool_calls_from_history"])
-    return reasons
+    gone = filtered(messages, limit["max_tool_calls_from_history"]) if "max_tool_calls_from_history" in limit else {}
+    # A regenerated run and its new answer share the question's message: it is given with the new one.
+    given_ids = {message["id"] for message in messages} - set(gone)
+    return {message_id: reason for message_id, reason in (reasons | gone).items() if message_id not in given_ids}
+
+
+def embedded_messages(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what members of members said: they have no rows of their own."""
+    for response in run.get("member_responses") or []:
+        yield from (m for m in response.get("messages") or [] if m["role"] != "system" and not m.get("from_history"))
+        yield from embedded_messages(response)
 
 
 def filtered(messages: list[dict[str, Any]], kept_calls: int) -> dict[str, str]:
@@ -199,7 +210,9 @@ def test_every_absent_message_has_the_right_reason(script, limit, tool_filter):
         stored = {row["run_id"]: row for row in team.rows()}
         if not stored:
             return
-        still_there = {m["id"] for row in stored.values() for m in row["run_data"].get("messages") or []}
+        data = [row["run_data"] for row in stored.values()]
+        still_there = {m["id"] for run in data for m in (run.get("messages") or []) if not m.get("from_history")}
+        still_there |= {m["id"] for run in data for m in embedded_messages(run)}
         replay = open_replay(team)
         for run in replay.runs:
             if run.run_id not in expected:
@@ -237,7 +250,7 @@ def test_the_tokens_that_were_charged_tell_how_much_history_was_given(window):
     with recorded(store_history_messages=False, num_history_runs=window, reports_tokens=True) as team:
         for question in ("hello", "tool 2", "ask weather aloud", "say more", "say less"):
             team.ask(question)
-        replay = open_replay(team, assumed_window=7)
+        replay = open_replay(team)
         requests = [
             request for run in replay.runs for request in replay.requests(run) if request.run.component_id == "desk"
         ]
