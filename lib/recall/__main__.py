@@ -103,7 +103,7 @@ def _sweep(lab: RecallLab, user_id: str, options: argparse.Namespace) -> int:
         repeats=options.repeats,
         source_session_id=options.session,
         model=options.model,
-        share_windows=options.share_windows,
+        share_windows=not options.own_sessions,
     )
     if options.estimate:
         tokens = estimate_tokens(plan, lab.measure_cost(plan.team, user_id=user_id))
@@ -219,7 +219,7 @@ def _build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--model", help="offline, or provider:model-id (default: CHAT_MODEL)")
     sweep.add_argument("--session", help="measure on forks of this stored session")
     sweep.add_argument("--name", help="what to call the experiment")
-    sweep.add_argument("--share-windows", action="store_true", help="grow one session for all windows: fewer runs")
+    sweep.add_argument("--own-sessions", action="store_true", help="plant and fill anew for every window: more runs")
     sweep.add_argument("--estimate", action="store_true", help="only say how many runs and tokens it takes")
 
     for name, command, text in (

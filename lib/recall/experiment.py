@@ -116,7 +116,7 @@ class Plan:
     member_id: str | None = None  # set: the member is asked directly, and its own memory is measured
     source_session_id: str | None = None  # set: on forks of this stored session, else on fresh sessions
     model: str | None = None  # None: the one of the settings
-    share_windows: bool = False  # one growth serves all windows: fewer runs, but fillers ran under the smallest window
+    share_windows: bool = True  # one growth, under the smallest window, serves all; off: each window grows its own
 
     def __post_init__(self) -> None:
         _check(self)

@@ -17,7 +17,7 @@ from lib.recall.horizon import runs_left
 from lib.recall.judging import holds_value, which_values
 from lib.recall.lab.measuring import Asker, Measurement, given_history, in_messages, measure
 from lib.recall.reasons import Reason, describe_reason
-from lib.recall.window import HistoryRules, next_context
+from lib.recall.window import next_context
 from lib.records import LAB_SESSION_PREFIX, DelegationSegment, MessageRecord, RunRecord, RunStatus
 from lib.roundtable import Roundtable
 from lib.storage.experiments import COLLECTION, ExperimentStore
@@ -156,7 +156,7 @@ class Demonstration:
     def frames(self) -> tuple[Frame, ...]:
         """Return the runs of the session, oldest first, as the next question sees them."""
         page = self._roundtable.store.list_runs(self.session_id, user_id=self._asker.user_id, limit=100)
-        context = next_context(page.items, HistoryRules(num_history_runs=self.window))
+        context = next_context(page.items, self._asker.rules(self.window))
         return tuple(
             Frame(run=run, in_window=place.in_window, reason=place.reason, holds_fact=_holds(run, self.fact))
             for run, place in zip(page.items, context.runs, strict=True)
@@ -165,7 +165,7 @@ class Demonstration:
     def questions_left(self, run_id: str) -> int | None:
         """Return how many more questions still carry a run; 0: it is forgotten."""
         runs = [frame.run for frame in self.frames()]
-        return runs_left(runs, run_id, HistoryRules(num_history_runs=self.window))
+        return runs_left(runs, run_id, self._asker.rules(self.window))
 
     def _say(self, text: str) -> RunRecord:
         return self._asker.ask(text, session_id=self.session_id, window=self.window)

@@ -51,6 +51,10 @@ class Asker:
                     raise MeasuringStopped("Stopped.")
         return self.roundtable.store.get_run(handle.run_id, user_id=self.user_id)
 
+    def rules(self, window: int) -> HistoryRules:
+        """Return the history rules of the team under this window."""
+        return self.roundtable.catalogue.get(self.team).history_rules(window)
+
     def recent_runs(self, session_id: str, window: int) -> tuple[RunRecord, ...]:
         """Return the newest runs of a session, as many as the window can hold or there are, oldest first."""
         store, cursor = self.roundtable.store, None
@@ -58,7 +62,7 @@ class Asker:
         while True:
             page = store.list_runs(session_id, user_id=self.user_id, limit=_PAGE, before=cursor)
             runs = (*page.items, *runs)
-            counted = sum(place.in_window for place in place_runs(runs, HistoryRules(num_history_runs=window)))
+            counted = sum(place.in_window for place in place_runs(runs, self.rules(window)))
             if page.next_cursor is None or counted >= window:
                 return runs
             cursor = page.next_cursor
@@ -87,8 +91,7 @@ class Measurement:
 
 def measure(asker: Asker, question: str, *, session_id: str, window: int) -> Measurement:
     """Predict what `question` is given in the session as it stands, ask it, and read what it was given."""
-    rules = HistoryRules(num_history_runs=window)
-    predicted = next_context(asker.recent_runs(session_id, window), rules)
+    predicted = next_context(asker.recent_runs(session_id, window), asker.rules(window))
     run = asker.ask(question, session_id=session_id, window=window)
     return Measurement(run=run, predicted=predicted, given=given_history(run))
 
