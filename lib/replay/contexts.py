@@ -79,10 +79,27 @@ class ModelRequest:
     run: RunRecord = field(repr=False)
     number: int  # from 1 within the run
     reconstructed: bool
-    messages: tuple[GivenMessage, ...]
     answer: MessageRecord | None
     absent: tuple[AbsentMessage, ...] = ()
-    left_message_ids: tuple[str, ...] = ()  # in the previous request of the run, but not in this one
+    conversation: tuple[MessageRecord, ...] = field(repr=False)  # all messages of the run; the request held the first
+    size: int  # ...so many of them
+    size_before: int = 0  # and the previous request of the run this many
+    origins: Mapping[str, str] = field(repr=False)
+
+    @property
+    def messages(self) -> tuple[GivenMessage, ...]:
+        """What the request held, in order. Built when asked for: the requests of a long run hold each other's messages."""
+        prompt = self.conversation[: self.size]
+        total = sum(map(count_characters, prompt)) or 1
+        return tuple(
+            GivenMessage(
+                message=message,
+                origin_run_id=self.origins.get(message.message_id, None if message.from_history else self.run.run_id),
+                new=place >= self.size_before,
+                share=count_characters(message) / total,
+            )
+            for place, message in enumerate(prompt)
+        )
 
     @property
     def tokens(self) -> Tokens:
@@ -209,24 +226,24 @@ def _requests_of(
     prediction = rule(earlier, run) if rule else None
     messages, reconstructed = _with_history(run, history, earlier, prediction)
     requests: list[ModelRequest] = []
-    before: tuple[str, ...] = ()
     absent: tuple[AbsentMessage, ...] | None = None
-    for prompt, answer in _split(messages, run, history, started):
-        ids = tuple(message.message_id for message in prompt)
-        if absent is None:
-            absent = _ledger(run, ids, history, earlier, prediction)
+    for size, answer in _split(messages, run, history, started):
+        if absent is None:  # history stands before the first answer
+            given_ids = [message.message_id for message in messages[:size]]
+            absent = _ledger(run, given_ids, history, earlier, prediction)
         requests.append(
             ModelRequest(
                 run=run,
                 number=len(requests) + 1,
                 reconstructed=reconstructed,
-                messages=_given(prompt, run, history, before),
                 answer=answer,
                 absent=absent,
-                left_message_ids=tuple(known for known in before if known not in set(ids)),
+                conversation=messages,
+                size=size,
+                size_before=requests[-1].size if requests else 0,
+                origins=history.origins,
             )
         )
-        before = ids
     return requests
 
 
@@ -248,35 +265,19 @@ def _with_history(
 
 def _split(
     messages: Sequence[MessageRecord], run: RunRecord, history: _SessionHistory, started: int | None
-) -> Iterable[tuple[Sequence[MessageRecord], MessageRecord | None]]:
-    """Yield each request's messages and the answer to it."""
+) -> Iterable[tuple[int, MessageRecord | None]]:
+    """Yield how many of the messages each request held, and the answer to it."""
     found = 0
     for place, message in enumerate(messages):
         answered_here = history.origins.get(message.message_id, run.run_id) == run.run_id
         if message.role == "assistant" and not message.from_history and answered_here:
             found += 1
-            yield messages[:place], message
+            yield place, message
     # A request that failed, or was stopped before the first word, has no answer in the messages.
     unanswered = bool(messages) and messages[-1].role in ("user", "tool")
     asked = run.status is RunStatus.FAILED if started is None else started > found
     if unanswered and asked:
-        yield messages, None
-
-
-def _given(
-    prompt: Sequence[MessageRecord], run: RunRecord, history: _SessionHistory, before: Sequence[str]
-) -> tuple[GivenMessage, ...]:
-    total = sum(map(count_characters, prompt)) or 1
-    known = set(before)
-    return tuple(
-        GivenMessage(
-            message=message,
-            origin_run_id=history.origins.get(message.message_id, None if message.from_history else run.run_id),
-            new=message.message_id not in known,
-            share=count_characters(message) / total,
-        )
-        for message in prompt
-    )
+        yield len(messages), None
 
 
 def count_characters(message: MessageRecord) -> int:

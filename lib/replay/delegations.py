@@ -110,11 +110,15 @@ def _plain(text: str) -> str:
 # -- the sequence diagram ----------------------------------------------------------------------------------------------
 
 
-def write_sequence_diagram(run: RunRecord) -> str:
-    """Return the run as a Mermaid sequence diagram; every text in it is made harmless first."""
+def write_sequence_diagram(run: RunRecord, *, limit: int | None = None) -> str:
+    """Return the run as a Mermaid sequence diagram, every text in it made harmless; `limit` keeps so many arrows."""
     names: dict[str, str] = {}
     lines: list[str] = []
     _write_run(run, "user", names, lines)
+    if limit is not None and len(lines) > limit:
+        lines = lines[:limit]
+        drawn = "\n".join(lines)
+        names = {name: alias for name, alias in names.items() if re.search(rf"\b{alias}\b", drawn)}
     actors = ['    actor user as "User"'.replace('"', "")]
     actors += [f"    participant {alias} as {escape_mermaid(name)}" for name, alias in names.items()]
     return "\n".join(["sequenceDiagram", *actors, *lines])

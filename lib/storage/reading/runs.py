@@ -58,7 +58,9 @@ def _read_all(stored: Sequence[StoredRun], live_run_ids: Live) -> tuple[RunRecor
     for run in stored:  # what no top-level run led to
         if run.run_id in reader.seen:
             continue
-        if run.parent_run_id not in known:
+        if run.parent_run_id in reader.seen:
+            run.notes.append(f"It stands under {run.parent_run_id!r}, deeper than is shown nested.")
+        elif run.parent_run_id not in known:
             run.notes.append(f"A member's run whose leader's run {run.parent_run_id!r} is not stored.")
         else:
             run.notes.append("This run and its parent name each other as parent.")
