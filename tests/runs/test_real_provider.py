@@ -99,7 +99,7 @@ def test_a_provider_that_hangs_up_in_mid_answer_leaves_what_it_said(
     start_llmock: Callable[..., MockProvider], ask_over: Callable[..., RunRecord]
 ) -> None:
     answer = "one two three four five six seven eight"
-    response = {"match": {}, "response": {"content": answer}, "truncateAfterChunks": 3, "chunkSize": 5}
+    response = {"match": {}, "response": {"content": answer}, "truncateAfterChunks": 5, "chunkSize": 5, "latency": 30}
     run = ask_over(start_llmock([response]).base_url)
     assert run.status is RunStatus.FAILED
     assert run.answer and answer.startswith(run.answer)
