@@ -5,6 +5,8 @@
     ├── ModelUnavailable         the chosen model cannot be called: package, key or name is missing
     ├── TeamUnavailable          a team of the catalogue cannot be loaded or does not exist
     ├── NotAllowed               this user may not do this (reading as admin, writing as nobody)
+    │   ├── NotSignedIn          nobody is signed in; the page offers to, where that is possible
+    │   └── LocalIdentityRefused without a login the app may listen on this machine only
     ├── InvalidInput             an id, title or tag that cannot be stored; nothing was written
     ├── StorageError
     │   ├── DatabaseUnavailable  the database cannot be reached or answers with an error
@@ -44,6 +46,14 @@ class TeamUnavailable(RoundtableError):
 
 class NotAllowed(RoundtableError):
     """The user may not do this."""
+
+
+class NotSignedIn(NotAllowed):
+    """Nobody is signed in; nothing is read for nobody."""
+
+
+class LocalIdentityRefused(NotAllowed):
+    """There is no login, and more than this machine can reach the app."""
 
 
 class InvalidInput(RoundtableError):

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import streamlit as st
 from streamlit.runtime.pages_manager import PagesManager
 
-from lib.errors import RoundtableError
+from lib.errors import LocalIdentityRefused, NotSignedIn, RoundtableError
 from lib.settings import Settings
 from lib.ui.assets import FAVICON, LOGO, STYLE
-from lib.ui.identity import current_user
+from lib.ui.identity import Identity, current_identity
+from lib.ui.identity_notice import draw_nobody
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.sidebar import draw_sidebar, draw_sidebar_foot
@@ -29,6 +30,7 @@ class PageFrame:
     roundtable: Roundtable
     user_id: str
     tab: TabState
+    identity: Identity
 
 
 def open_page(title: str) -> PageFrame:
@@ -40,12 +42,13 @@ def open_page(title: str) -> PageFrame:
     st.set_page_config(page_title=f"{title} · Roundtable", page_icon=FAVICON, layout="centered")
     st.logo(LOGO, icon_image=FAVICON, size="large")
     st.html(STYLE)
-    settings, user_id, roundtable = _open_resources()
+    settings, identity, roundtable = _open_resources()
     tab = open_tab()
+    tab.belong_to(identity.user_id)
     tab.follow(f"pages/{title.lower()}.py")
     tab.read_address()
-    draw_sidebar(roundtable, settings, user_id, tab)
-    return PageFrame(settings, roundtable, user_id, tab)
+    draw_sidebar(roundtable, settings, identity, tab)
+    return PageFrame(settings, roundtable, identity.user_id, tab, identity)
 
 
 def _guard() -> None:
@@ -59,16 +62,24 @@ def _guard() -> None:
         st.rerun()
 
 
-def _open_resources() -> tuple[Settings, str, Roundtable]:
-    settings, user_id = None, None
+def _open_resources() -> tuple[Settings, Identity, Roundtable]:
+    settings, identity = None, None
     try:
         settings = shared_settings()
-        user_id = current_user(settings)
-        return settings, user_id, shared_roundtable()
+        identity = current_identity(settings)
+        return settings, identity, shared_roundtable()
     except RoundtableError as error:
-        draw_notice(to_notice(error))
-        st.button("Try again", key="try_again", icon=":material/refresh:")
-        if settings is not None:
-            with st.sidebar:
-                draw_sidebar_foot(settings, user_id, database=None)
+        _draw_closed(error, settings, identity)
         st.stop()
+
+
+def _draw_closed(error: RoundtableError, settings: Settings | None, identity: Identity | None) -> None:
+    """Draw why there is no page; who is nobody learns nothing of the database either."""
+    if isinstance(error, NotSignedIn | LocalIdentityRefused):
+        draw_nobody(error)
+        return
+    draw_notice(to_notice(error))
+    st.button("Try again", key="try_again", icon=":material/refresh:")
+    if settings is not None:
+        with st.sidebar:
+            draw_sidebar_foot(settings, identity, database=None)

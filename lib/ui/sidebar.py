@@ -10,6 +10,8 @@ from lib.errors import StorageError
 from lib.models import describe_model
 from lib.records import SessionSummary
 from lib.settings import Settings
+from lib.ui.identity import Identity
+from lib.ui.identity_foot import draw_identity
 from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
 from lib.ui.tab import CHAT_PAGE, SESSIONS_A_PAGE, TabState, open_tab
@@ -21,8 +23,9 @@ if TYPE_CHECKING:
 LIVE_EVERY_S = 2.0
 
 
-def draw_sidebar(roundtable: Roundtable, settings: Settings, user_id: str, tab: TabState) -> None:
+def draw_sidebar(roundtable: Roundtable, settings: Settings, identity: Identity, tab: TabState) -> None:
     """Draw the sidebar of every page."""
+    user_id = identity.user_id
     with st.sidebar:
         st.button(
             "New session",
@@ -34,19 +37,19 @@ def draw_sidebar(roundtable: Roundtable, settings: Settings, user_id: str, tab: 
         )
         live = bool(roundtable.engine.live(user_id=user_id))
         st.fragment(_draw_sessions, run_every=LIVE_EVERY_S if live else None)(roundtable, user_id, tab)
-        draw_sidebar_foot(settings, user_id, database=_database_words(roundtable))
+        draw_sidebar_foot(settings, identity, database=_database_words(roundtable))
 
 
-def draw_sidebar_foot(settings: Settings, user_id: str | None, *, database: tuple[str, bool] | None) -> None:
+def draw_sidebar_foot(settings: Settings, identity: Identity | None, *, database: tuple[str, bool] | None) -> None:
     """Draw who you are, the database (amber where it cannot be reached) and the model."""
     address, reachable = database or ("the database cannot be reached", False)
     where = plain_label(address, 80)
     lines = [
-        f":material/person: {plain_label(user_id or 'nobody', 40)}",
         f":material/database: {where}" if reachable else f":orange[:material/warning: {where}]",
         f":material/neurology: {plain_label(describe_model(settings.chat_model), 40)}",
     ]
     with st.container(key="sidebar_foot", gap="xxsmall"):
+        draw_identity(identity, settings)
         for line in lines:
             st.caption(line)
 

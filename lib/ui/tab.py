@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import streamlit as st
 
@@ -11,13 +11,25 @@ from lib.ui.notices import Notice
 RUNS_A_PAGE = 30
 SESSIONS_A_PAGE = 15
 CHAT_PAGE = "pages/chat.py"
+WRITTEN = ("chat_input", "session_search")
+"""Keys of the fields in which words may stand that were not sent yet."""
 _STATE_KEY = "roundtable_tab"
+
+
+@dataclass(frozen=True, slots=True)
+class Dialog:
+    """A dialog that is open: which, and about which sessions."""
+
+    name: str
+    session_ids: tuple[str, ...]
 
 
 @dataclass(slots=True)
 class TabState:
     """The one object that pages and callbacks keep in Streamlit's session state."""
 
+    user_id: str | None = None  # whose tab this is; another user finds nothing of the former's in it
+    acting_as: str | None = None  # local mode only: for demonstrations
     session_id: str | None = None
     run_id: str | None = None
     member_id: str | None = None
@@ -27,7 +39,13 @@ class TabState:
     stopping_run_id: str | None = None
     notice: Notice | None = None  # what a callback has to say; drawn once by the next script run
     next_page: str | None = None  # where a callback leads; followed by the next script run
-    dialog_open: bool = False  # a live view must not rerun the page under an open dialog: it would close
+    dialog: Dialog | None = None  # what is asked over the page; drawn by every script run until it is answered
+    renaming: str | None = None  # the session whose row of the sidebar is a field now
+
+    @property
+    def dialog_open(self) -> bool:
+        """Whether a dialog is open: a live view must not rerun the page under it, it would lose what is typed."""
+        return self.dialog is not None
 
     def select_session(
         self, session_id: str | None, *, run_id: str | None = None, member_id: str | None = None
@@ -42,7 +60,8 @@ class TabState:
 
     def write_address(self) -> None:
         """Put what is shown into the address, so that it can be reloaded and sent to a colleague."""
-        for name, value in (("session", self.session_id), ("run", self.run_id), ("member", self.member_id)):
+        shown = (("session", self.session_id), ("run", self.run_id), ("member", self.member_id), ("as", self.acting_as))
+        for name, value in shown:
             if value:
                 st.query_params[name] = value
             elif name in st.query_params:
@@ -55,6 +74,24 @@ class TabState:
         run_id = st.query_params.get("run") or (self.run_id if same else None)
         member_id = st.query_params.get("member") or (self.member_id if same else None)
         self.select_session(session_id, run_id=run_id, member_id=member_id)
+
+    def belong_to(self, user_id: str) -> None:
+        """Make this the tab of `user_id`; what it holds of another user goes."""
+        if self.user_id not in (None, user_id):
+            self.forget_user()
+        self.user_id = user_id
+
+    def forget_user(self) -> None:
+        """Let go of everything the tab holds: ids, choices, drafts."""
+        for key in list(st.session_state):
+            if key != _STATE_KEY:
+                del st.session_state[key]
+                if key in WRITTEN:
+                    st.session_state[key] = ""  # the browser keeps what is being written until it is told otherwise
+        fresh = TabState()
+        for field in fields(self):
+            setattr(self, field.name, getattr(fresh, field.name))
+        self.write_address()
 
     def follow(self, page: str) -> None:
         """Go where a callback leads, unless that is this `page`."""
@@ -71,6 +108,6 @@ class TabState:
 def open_tab() -> TabState:
     """Return this browser tab's state."""
     if _STATE_KEY not in st.session_state:
-        st.session_state[_STATE_KEY] = TabState()
+        st.session_state[_STATE_KEY] = TabState(acting_as=st.query_params.get("as") or None)
     state: TabState = st.session_state[_STATE_KEY]
     return state

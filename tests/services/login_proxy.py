@@ -19,14 +19,15 @@ class LoginProxy:
         self.url = f"http://localhost:{self.port}"
         self.headers: Headers = headers
         self._app_port = app_port
+        self._server: asyncio.Server | None = None
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
 
     def start(self) -> LoginProxy:
         """Start it and return when it listens."""
         self._thread.start()
-        starting = asyncio.start_server(self._serve, "localhost", self.port)
-        asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
+        starting = asyncio.start_server(self._serve, "127.0.0.1", self.port)
+        self._server = asyncio.run_coroutine_threadsafe(starting, self._loop).result(10)
         return self
 
     def stop(self) -> None:
@@ -37,6 +38,8 @@ class LoginProxy:
         self._loop.close()
 
     async def _cancel_all(self) -> None:
+        if self._server is not None:
+            self._server.close()
         others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
         for task in others:
             task.cancel()

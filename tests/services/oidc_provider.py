@@ -6,7 +6,7 @@ import json
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from tests.services.ports import find_free_port, wait_until
 class OidcProvider:
     """One provider with some users: `start`, `stop`; anybody signs in there by a form that asks who one is."""
 
-    def __init__(self, users: list[Mapping[str, Any]], *, log: Path) -> None:
+    def __init__(self, users: Sequence[Mapping[str, Any]], *, log: Path) -> None:
         self.port = find_free_port()
         self.url = f"http://localhost:{self.port}"
         self.metadata_url = f"{self.url}/.well-known/openid-configuration"
