@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 
@@ -14,6 +14,7 @@ from agno.team import Team
 from agno.utils.team import get_member_id
 
 from lib.errors import TeamUnavailable
+from lib.recall.window import HistoryRules
 from lib.records import SessionKind
 from lib.settings import Settings
 from lib.teams.importing import TeamSource, import_team, name_parts
@@ -48,6 +49,11 @@ class TeamEntry:
     members: tuple[MemberEntry, ...]  # empty when the team makes them for each run
     source: str
     model: str | None = None  # provider:id, where the team brings its own
+    history: HistoryRules = HistoryRules()  # what its own settings say; the window is chosen for every question
+
+    def history_rules(self, window: int) -> HistoryRules:
+        """Return what decides, under this window, which history its leader's next prompt holds (see `recording`)."""
+        return replace(self.history, num_history_runs=window)
 
     def all_members(self) -> tuple[MemberEntry, ...]:
         """Return every member, those of teams within the team too."""
@@ -134,6 +140,7 @@ def to_entry(team: Team, *, source: str, questions: Sequence[str] = QUESTIONS) -
         members=tuple(_to_member_entry(member) for member in listed_members(team)),
         source=source,
         model=f"{team.model.provider}:{team.model.id}" if team.model is not None else None,
+        history=HistoryRules(max_tool_calls=team.max_tool_calls_from_history, system_role=team.system_message_role),
     )
 
 

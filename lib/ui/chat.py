@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -105,8 +106,8 @@ def draw_header(chat: Chat) -> None:
         )
 
 
-def draw_history(chat: Chat) -> None:
-    """Draw the newest runs, oldest first, each as it was stored."""
+def draw_history(chat: Chat, *, mark: Callable[[str | None], None] = lambda run_id: None) -> None:
+    """Draw the newest runs, oldest first, each as it was stored. `mark` is called before each and, with None, after all."""
     if chat.older_runs:
         st.button(
             "Load earlier",
@@ -119,7 +120,9 @@ def draw_history(chat: Chat) -> None:
     filled = chat.drawing()
     lazy = replace(filled, cards=replace(filled.cards, lazy=True))
     for position, run in enumerate(chat.runs):
+        mark(run.run_id)
         draw_run(run, filled if position >= len(chat.runs) - FILLED_RUNS else lazy)
+    mark(None)
 
 
 def draw_empty_state(chat: Chat) -> None:
