@@ -7,7 +7,7 @@
     judging.py     when an answer counts as right
     statistics.py  intervals from repeats
     experiment.py  facts x distances x windows x repeats as values
-    lab.py         runs experiments through the run engine (not pure, imported by name only)
+    lab            runs experiments through the run engine (not pure, imported by name only)
 
 The pure modules know nothing of Agno or of a database. Their rules are those of Agno 3.1.10 (agno-facts 2.8, 2.9, 4.4,
 5.x, 8.4), and tests run real Teams to show that they are equal.

@@ -7,9 +7,9 @@ step here is a look into a dict, so the thread lock serves both.
 
 from __future__ import annotations
 
-from agno.run import cancel
 from agno.run.cancel import get_cancellation_manager, set_cancellation_manager
 from agno.run.cancellation_management.in_memory_cancellation_manager import InMemoryRunCancellationManager
+from agno.utils.log import logger
 
 
 class ThreadSafeCancellation(InMemoryRunCancellationManager):
@@ -43,6 +43,6 @@ class ThreadSafeCancellation(InMemoryRunCancellationManager):
 def install() -> None:
     """Put the safe register in place of Agno's default; one that somebody else chose stays."""
     if type(get_cancellation_manager()) is InMemoryRunCancellationManager:
-        quiet, cancel.logger.disabled = cancel.logger.disabled, True  # it would say so on standard output
+        was_disabled, logger.disabled = logger.disabled, True  # it would say so on standard output
         set_cancellation_manager(ThreadSafeCancellation())
-        cancel.logger.disabled = quiet
+        logger.disabled = was_disabled

@@ -9,6 +9,7 @@ rescues.py         what brings a forgotten fact back, and injected history besid
 from __future__ import annotations
 
 from lib.recall.lab.measuring import Measurement
-from lib.recall.lab.sweep import Experiment, ExperimentState, Progress, RecallLab, RunningExperiment
+from lib.recall.lab.running import ExperimentState, Progress, RunningExperiment
+from lib.recall.lab.sweep import Experiment, RecallLab
 
 __all__ = ["Experiment", "ExperimentState", "Measurement", "Progress", "RecallLab", "RunningExperiment"]
