@@ -10,6 +10,7 @@ st.set_page_config(page_title="Roundtable", page_icon=FAVICON)
 
 pages = [
     st.Page("pages/chat.py", title="Chat", icon=":material/forum:", default=True),
+    st.Page("pages/replay.py", title="Replay", icon=":material/history:"),
 ]
 
 with errors_shown():

@@ -110,11 +110,11 @@ def _plain(text: str) -> str:
 # -- the sequence diagram ----------------------------------------------------------------------------------------------
 
 
-def write_sequence_diagram(run: RunRecord, *, limit: int | None = None) -> str:
+def write_sequence_diagram(run: RunRecord, *, limit: int | None = None, text_length: int = 80) -> str:
     """Return the run as a Mermaid sequence diagram, every text in it made harmless; `limit` keeps so many arrows."""
     names: dict[str, str] = {}
     lines: list[str] = []
-    _write_run(run, "user", names, lines)
+    _write_run(run, "user", names, lines, text_length)
     if limit is not None and len(lines) > limit:
         lines = lines[:limit]
         drawn = "\n".join(lines)
@@ -128,25 +128,28 @@ def _alias(name: str, names: dict[str, str]) -> str:
     return names.setdefault(name or "?", f"p{len(names)}")
 
 
-def _write_run(run: RunRecord, caller: str, names: dict[str, str], lines: list[str]) -> None:
+def _write_run(run: RunRecord, caller: str, names: dict[str, str], lines: list[str], length: int) -> None:
+    def told(text: str) -> str:
+        return escape_mermaid(text, limit=length)
+
     own = _alias(run.component_name or run.component_id, names)
-    lines.append(f"    {caller}->>+{own}: {escape_mermaid(run.question)}")
+    lines.append(f"    {caller}->>+{own}: {told(run.question)}")
     for part in run.segments:
         match part:
             case TextSegment():
                 continue
             case ToolSegment(call=call):
                 tool = _alias(call.tool_name, names)
-                lines.append(f"    {own}->>{tool}: {escape_mermaid(_brief(call.arguments))}")
-                lines.append(f"    {tool}-{'x' if call.failed else '->>'}{own}: {escape_mermaid(call.result or '')}")
+                lines.append(f"    {own}->>{tool}: {told(_brief(call.arguments))}")
+                lines.append(f"    {tool}-{'x' if call.failed else '->>'}{own}: {told(call.result or '')}")
             case DelegationSegment(run=None):
                 member = _alias(part.member_id, names)
-                lines.append(f"    {own}->>{member}: {escape_mermaid(part.task)}")
-                lines.append(f"    {member}-->>{own}: {escape_mermaid(part.call.result or '(nothing stored)')}")
+                lines.append(f"    {own}->>{member}: {told(part.task)}")
+                lines.append(f"    {member}-->>{own}: {told(part.call.result or '(nothing stored)')}")
             case DelegationSegment(run=RunRecord() as member_run):
-                _write_run(member_run, own, names, lines)
+                _write_run(member_run, own, names, lines, length)
     arrow = "--x" if run.status is RunStatus.FAILED else "-->>"
-    lines.append(f"    {own}{arrow}-{caller}: {escape_mermaid(run.error or run.answer)}")
+    lines.append(f"    {own}{arrow}-{caller}: {told(run.error or run.answer)}")
 
 
 def _brief(arguments: object) -> str:

@@ -7,3 +7,4 @@ _FOLDER = Path(__file__).parent
 FAVICON = str(_FOLDER / "favicon.png")
 LOGO = str(_FOLDER / "logo.png")
 STYLE = _FOLDER / "style.css"
+REPLAY_STYLE = _FOLDER / "replay.css"

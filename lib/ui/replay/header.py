@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Literal
 
 import streamlit as st
 
+from lib.models import describe_model
 from lib.records import RunStatus
+from lib.ui.assets import REPLAY_STYLE
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_place, open_run
 from lib.ui.replay.texts import line
@@ -28,7 +31,7 @@ QUESTIONS: Mapping[View, str] = MappingProxyType(
         View.COMPARE: "What was different?",
     }
 )
-STATUS_COLORS: Mapping[RunStatus, str] = MappingProxyType(
+STATUS_COLORS: Mapping[RunStatus, Literal["green", "red", "orange", "blue"]] = MappingProxyType(
     {
         RunStatus.COMPLETED: "green",
         RunStatus.FAILED: "red",
@@ -42,6 +45,7 @@ STATUS_COLORS: Mapping[RunStatus, str] = MappingProxyType(
 
 def draw_session_line(opened: OpenedReplay) -> None:
     """Draw which session this is."""
+    st.html(REPLAY_STYLE)
     summary = opened.summary
     facts = [
         line(summary.component_name or summary.component_id or "unknown team", 40),
@@ -139,10 +143,11 @@ def _run_facts(opened: OpenedReplay) -> list[str]:
     run = opened.run
     total = run.total_tokens.total
     window = run.settings.get("window")
+    model = run.settings.get("model") or run.model
     facts = [
         run_time_in_words(run),
         count_in_words(total, "token") if total is not None else "",
         f"window {line(str(window), 12)}" if window is not None else "window not stored",
-        line(run.model or "model not stored", 60),
+        line(describe_model(str(model)) if model else "model not stored", 60),
     ]
     return [fact for fact in facts if fact]

@@ -1,0 +1,59 @@
+"""The delegation view: who asked whom, as a sequence and as a table."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import streamlit as st
+
+from lib.records import RunRecord, ToolSegment
+from lib.replay.delegations import Delegation, write_sequence_diagram
+from lib.ui.replay.opened import OpenedReplay
+from lib.ui.replay.texts import draw_table, line
+from lib.ui.words import count_in_words, seconds_in_words
+
+MOST_ARROWS = 60
+TEXT_LENGTH = 32
+"""Characters of what an arrow says: the table has all of it, and the letters stay readable."""
+
+
+def draw_delegations(opened: OpenedReplay) -> None:
+    """Draw the delegations of the run on screen."""
+    run = opened.run
+    delegations = opened.replay.delegations(run)
+    if not delegations:
+        st.caption("Nobody was asked in this run: the one who was asked answered.")
+    drawn, total = min(_count_arrows(run), MOST_ARROWS), _count_arrows(run)
+    if drawn < total:
+        st.caption(
+            f":material/info: The first {drawn} of {total:,} arrows are drawn. The table and the steps have all."
+        )
+    with st.container(key="sequence_diagram"):
+        st.mermaid_chart(
+            write_sequence_diagram(run, limit=MOST_ARROWS, text_length=TEXT_LENGTH),
+            width="content",
+            alt=f"Who asked whom, in order: {count_in_words(len(delegations), 'delegation')}. The table below tells the same.",
+        )
+    names = {part.component_id: part.component_name for part in run.walk()}
+    draw_table([_row(item, names) for item in delegations])
+
+
+def _count_arrows(run: RunRecord) -> int:
+    """Return how many arrows the whole diagram has: there and back for each run, tool call and delegation."""
+    return sum(2 + 2 * sum(isinstance(part, ToolSegment) for part in item.segments) for item in run.walk())
+
+
+def _row(item: Delegation, names: Mapping[str, str]) -> dict[str, str]:
+    used = {True: "used", False: ":orange[not used]", None: "cannot be told"}[item.result_used]
+    notes = [":red[failed]" if item.failed else "", ":orange[the same task again]" if item.repeated else ""]
+    total = item.tokens.total
+    return {
+        "Who": line(names.get(item.leader_id) or item.leader_id, 30),
+        "asked": line(item.member_name, 30),
+        "for": line(item.task, 160),
+        "Times asked": str(item.times_asked),
+        "Took": seconds_in_words(item.duration_s) or "not stored",
+        "Tokens": f"{total:,}" if total is not None else "not reported",
+        "Result": used,
+        "Remarks": " ".join(note for note in notes if note),
+    }
