@@ -206,7 +206,9 @@ class _SessionHistory:
         if other.status is not RunStatus.REGENERATED:
             return other
         successor = self.successors.get(other.run_id)
-        later = not is_before(successor, run) if successor else self._was_given(other, given)
+        # Its answer is its own; the question may have come with the new answer, which has the same message.
+        answer = next((m.message_id for m in reversed(other.messages) if not m.from_history), None)
+        later = not is_before(successor, run) if successor else answer in given
         if not later:
             return other
         return replace(other, status=RunStatus.COMPLETED, raw={})  # what is stored now is not how it stood then
