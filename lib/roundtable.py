@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lib.runs import RunEngine
+from lib.runs.following import Follower
 from lib.settings import Settings, load_settings
 from lib.storage import Database, SessionStore, open_database
 from lib.teams.catalogue import TeamCatalogue, load_catalogue
@@ -18,6 +19,7 @@ class Roundtable:
     database: Database
     catalogue: TeamCatalogue
     engine: RunEngine
+    follower: Follower
 
     @property
     def store(self) -> SessionStore:
@@ -27,6 +29,7 @@ class Roundtable:
     def close(self) -> None:
         """End what runs, as interrupted, and let go of the database."""
         self.engine.close()
+        self.follower.close()
         self.database.close()
 
 
@@ -47,4 +50,6 @@ def open_roundtable(settings: Settings | None = None) -> Roundtable:
     except BaseException:
         database.close()
         raise
-    return Roundtable(settings=settings, database=database, catalogue=catalogue, engine=engine)
+    return Roundtable(
+        settings=settings, database=database, catalogue=catalogue, engine=engine, follower=Follower(database)
+    )

@@ -10,7 +10,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from lib.errors import InvalidInput, NotAllowed
-from lib.records import MAX_ID_LENGTH
+from lib.records import MAX_ID_LENGTH, Reader
 
 CHARSET_ATTRIBUTE = "roundtable_charset"
 """Where an engine's dialect is told the character set of Agno's columns, if it is not utf8mb4."""
@@ -18,9 +18,24 @@ CHARSET_ATTRIBUTE = "roundtable_charset"
 
 def check_user(user_id: object) -> str:
     """Return the user as given; raise NotAllowed for nobody, InvalidInput for one that cannot be stored."""
+    if isinstance(user_id, Reader):
+        raise NotAllowed("An admin may read other users' sessions, not change them.")
     if not isinstance(user_id, str) or not user_id.strip():
         raise NotAllowed("Nobody is signed in: history is read and written for a named user only.")
     return check_id(user_id, "user name")
+
+
+def as_reader(user_id: str | Reader) -> Reader:
+    """Return who reads; raise NotAllowed for nobody."""
+    reader = user_id if isinstance(user_id, Reader) else Reader(user_id=user_id)
+    check_user(reader.user_id)
+    return reader
+
+
+def to_scope(user_id: str | Reader) -> str | None:
+    """Return whose sessions may be read: a user's, or with None anybody's."""
+    reader = as_reader(user_id)
+    return None if reader.admin else reader.user_id
 
 
 def check_id(value: object, what: str) -> str:

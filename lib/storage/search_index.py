@@ -32,13 +32,14 @@ from sqlalchemy import (
     or_,
     select,
     text,
+    true,
     update,
 )
 from sqlalchemy.dialects.mysql import LONGTEXT
 
-from lib.records import MAX_ID_LENGTH, Page, SearchHit, TextSegment
+from lib.records import MAX_ID_LENGTH, Page, Reader, SearchHit, TextSegment
 from lib.storage.connector import Connector
-from lib.storage.identity import check_user, exactly
+from lib.storage.identity import exactly, to_scope
 from lib.storage.reading import to_run_record
 from lib.storage.schema import ON_MYSQL, SEQUENCE, runs, sessions
 from lib.storage.search_words import SearchQuestion, find_first, fold, to_search_question, to_user_word, to_words
@@ -165,12 +166,14 @@ class SearchIndex:
 
     # -- searching -------------------------------------------------------------------------------------------------
 
-    def search(self, typed: str, *, user_id: str, limit: int = 20, cursor: str | None = None) -> Page[SearchHit]:
+    def search(
+        self, typed: str, *, user_id: str | Reader, limit: int = 20, cursor: str | None = None
+    ) -> Page[SearchHit]:
         """Return a page of the user's questions and answers that hold all that was typed, the newest first.
 
         Words may be typed half; words in quotes must stand together. Never raises for what is typed.
         """
-        user_id = check_user(user_id)
+        scope = to_scope(user_id)
         question = to_search_question(typed)
         if not question.terms:
             return Page(items=())
@@ -178,7 +181,7 @@ class SearchIndex:
         hits: list[SearchHit] = []
         for _ in range(_ROUNDS):
             candidates = self._connector.read(
-                lambda connection, place=place: self._read_candidates(connection, question, user_id, place)  # type: ignore[misc]
+                lambda connection, place=place: self._read_candidates(connection, question, scope, place)  # type: ignore[misc]
             )
             for row in candidates:
                 place = (row["asked_at"], row["number"])
@@ -191,9 +194,9 @@ class SearchIndex:
         return Page(items=tuple(hits), next_cursor=f"{place[0]}.{place[1]}" if place else None)
 
     def _read_candidates(
-        self, connection: Connection, question: SearchQuestion, user_id: str, place: tuple[int, int] | None
+        self, connection: Connection, question: SearchQuestion, user_id: str | None, place: tuple[int, int] | None
     ) -> Sequence[RowMapping]:
-        statement = select(texts).where(exactly(texts.c.user_id, user_id))
+        statement = select(texts).where(true() if user_id is None else exactly(texts.c.user_id, user_id))
         asked, parameters = self._to_match(question, user_id)
         if asked is not None:
             statement = statement.where(asked)
@@ -204,12 +207,13 @@ class SearchIndex:
         rows = connection.execute(statement, parameters).mappings().all()
         return _still_there(connection, rows, user_id)
 
-    def _to_match(self, question: SearchQuestion, user_id: str) -> tuple[Any, dict[str, str]]:
+    def _to_match(self, question: SearchQuestion, user_id: str | None) -> tuple[Any, dict[str, str]]:
         """Return the condition that the index answers, and its parameters; no condition for symbols alone."""
         wanted = [*question.words, *([f"{question.unfinished}*"] if question.unfinished else [])]
         if not wanted:
             return None, {}
-        wanted.append(to_user_word(user_id))
+        if user_id is not None:
+            wanted.append(to_user_word(user_id))
         if self._connector.dialect == "mysql":
             asked = text(f"MATCH ({texts.name}.words) AGAINST (:asked IN BOOLEAN MODE)")
             return asked, {"asked": " ".join(f"+{word}" for word in wanted)}
@@ -258,13 +262,13 @@ def _forget(connection: Connection, dialect: str, run_id: str) -> None:
     connection.execute(delete(texts).where(condition))
 
 
-def _still_there(connection: Connection, rows: Sequence[RowMapping], user_id: str) -> Sequence[RowMapping]:
+def _still_there(connection: Connection, rows: Sequence[RowMapping], user_id: str | None) -> Sequence[RowMapping]:
     """Drop what was deleted, or went to somebody else, since it was indexed."""
     ids = [row["run_id"] for row in rows]
     statement = (
         select(runs.c.run_id)
         .join_from(runs, sessions, runs.c.session_id == sessions.c.session_id)
-        .where(runs.c.run_id.in_(ids), exactly(sessions.c.user_id, user_id))
+        .where(runs.c.run_id.in_(ids), true() if user_id is None else exactly(sessions.c.user_id, user_id))
     )
     there = set(connection.execute(statement).scalars())
     return [row for row in rows if row["run_id"] in there]

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
 from lib.errors import NotAllowed
 from lib.records import LAB_SESSION_PREFIX, Reader, RunStatus, SessionCounts, SessionFilter, SessionState
 from lib.storage.heads import TAG_MARK, heads
-from lib.storage.identity import check_user, exactly
+from lib.storage.identity import exactly, to_scope
 from lib.storage.listing import check_limit, read_cursor, write_cursor
 from lib.storage.search_words import to_search_question
 
@@ -20,19 +20,6 @@ _STATUSES = {
     SessionState.FAILED: (RunStatus.FAILED, RunStatus.INTERRUPTED),
     SessionState.PAUSED: (RunStatus.PAUSED,),
 }
-
-
-def as_reader(user_id: str | Reader) -> Reader:
-    """Return who reads; raise NotAllowed for nobody."""
-    reader = user_id if isinstance(user_id, Reader) else Reader(user_id=user_id)
-    check_user(reader.user_id)
-    return reader
-
-
-def to_scope(user_id: str | Reader) -> str | None:
-    """Return whose sessions may be read: a user's, or with None anybody's."""
-    reader = as_reader(user_id)
-    return None if reader.admin else reader.user_id
 
 
 def to_list_scope(user_id: str | Reader, where: SessionFilter) -> str | None:
@@ -120,16 +107,16 @@ def _to_conditions(where: SessionFilter, *, user_id: str | None, live: Collectio
     conditions: list[ColumnElement[bool]] = []
     if user_id is not None:
         conditions.append(exactly(heads.c.user_id, user_id))
-    # Every term as it is typed, % and _ included: a half word is found too.
+    # Not LIKE: SQLite's ignores case, and every % and _ is a letter here.
     terms = to_search_question(where.text).terms
-    conditions += [heads.c.search_text.contains(term, autoescape=True) for term in terms]
+    conditions += [func.instr(heads.c.search_text, term) > 0 for term in terms]
     for column, value in ((heads.c.component_id, where.component_id), (heads.c.collection, where.collection)):
         if value is not None:
             conditions.append(exactly(column, value))
     if where.kind is not None:
         conditions.append(heads.c.kind == where.kind.value)
     if where.tag is not None:
-        conditions.append(heads.c.tags.contains(f"{TAG_MARK}{where.tag}{TAG_MARK}", autoescape=True))
+        conditions.append(func.instr(heads.c.tags, f"{TAG_MARK}{where.tag}{TAG_MARK}") > 0)
     if where.since is not None:
         conditions.append(heads.c.used_at >= where.since.timestamp())
     if where.until is not None:

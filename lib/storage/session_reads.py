@@ -16,11 +16,11 @@ from lib.records import ForkRecord, Page, Reader, RunRecord, SessionCounts, Sess
 from lib.storage import heads, listing, session_lists
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
-from lib.storage.identity import exactly, is_storable_id
+from lib.storage.identity import exactly, is_storable_id, to_scope
 from lib.storage.reading import to_run_record
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import sessions
-from lib.storage.session_lists import to_list_scope, to_scope
+from lib.storage.session_lists import to_list_scope
 from lib.storage.writing import is_deleted
 
 

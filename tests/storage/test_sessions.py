@@ -1,208 +1,419 @@
-"""What lists show, page by page, of our sessions and of other programs'."""
+"""The session store: lists that are filtered, counted and searched, forks, deletions, and who may read."""
 
 from __future__ import annotations
 
-import logging
-import random
-import re
+import json
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
-from agno.utils.log import log_error, log_warning
-from sqlalchemy import event, insert, text, update
+from agno.agent import Agent
+from agno.run.base import RunStatus as AgnoStatus
+from sqlalchemy import insert, select, text
 
-from lib.errors import InvalidInput, SessionNotFound
-from lib.records import RunStatus, SessionKind
-from lib.storage.schema import runs, sessions
-from tests.storage.workers import build_team, finished_run, new_id, stage, store_runs
+from benchmarks.databases import open_plain_db
+from benchmarks.turns import engine_of
+from lib.errors import InvalidInput, NotAllowed, RunNotFound, SessionNotFound
+from lib.models import OfflineModel
+from lib.records import Reader, RunStatus, SessionFilter, SessionKind, SessionState
+from lib.storage.forks import forks
+from lib.storage.heads import facts, heads
+from lib.storage.media import references
+from lib.storage.schema import run_queue, runs, sessions
+from lib.storage.search_index import texts
+from tests.storage.workers import finished_run, new_id, stage, store_runs
 
-
-def test_every_page_of_sessions_follows_the_one_before_with_equal_and_missing_times_too(database):
-    times = [5, 5, 5, 9, None, 5, 7, None, 7, 5, 1]
-    rows = [
-        {
-            "session_id": f"s{number:02}",
-            "session_type": random.choice(["team", "agent", "workflow"]),
-            "user_id": "ann",
-            "created_at": 5,
-            "updated_at": moment,
-        }
-        for number, moment in enumerate(times)
-    ]
-    rows += [{**rows[0], "session_id": "other", "user_id": "bob"}]
-    database.connector.write(lambda connection: connection.execute(insert(sessions), rows))
-    expected = sorted(rows[:-1], key=lambda row: (row["updated_at"] or row["created_at"], row["session_id"]))
-    for limit in (1, 3, 4, 50):
-        found: list[str] = []
-        cursor = None
-        while True:
-            page = database.sessions.list_sessions(user_id="ann", limit=limit, cursor=cursor)
-            found += [session.session_id for session in page.items]
-            cursor = page.next_cursor
-            if cursor is None:
-                break
-        assert found == [row["session_id"] for row in reversed(expected)]
+ADMIN = Reader(user_id="root", admin=True)
 
 
-def test_a_list_reads_no_run_bodies_and_asks_the_same_for_1_and_for_40_sessions(database):
-    counts = []
-    for number in (1, 39):
-        for _ in range(number):
-            store_runs(database, new_id(), 1)
-        statements: list[str] = []
-
-        def note(_conn, _cursor, statement, *_, statements=statements):
-            statements.append(statement)
-
-        event.listen(database.engine, "before_cursor_execute", note)
-        items = database.sessions.list_sessions(user_id="ann").items
-        event.remove(database.engine, "before_cursor_execute", note)
-        counts.append(len([statement for statement in statements if "SELECT" in statement]))
-        assert not any(re.search(r"(SELECT|,) agno_runs\.run_data", statement) for statement in statements)
-    assert len(items) == 40
-    assert counts[0] == counts[1]
+def follow(database):
+    while database.follow():
+        pass
 
 
-def test_the_session_list_follows_its_index(database):
-    rows = [
-        {"session_id": new_id(), "session_type": "team", "user_id": "ann", "created_at": moment, "updated_at": moment}
-        for moment in range(300)
-    ]
-    database.connector.write(lambda connection: connection.execute(insert(sessions), rows))
-    statement = (
-        "SELECT session_id FROM agno_sessions WHERE user_id = 'ann' AND updated_at IS NOT NULL AND updated_at <= 200 "
-        "AND (updated_at < 200 OR session_id < 'x') ORDER BY updated_at DESC, session_id DESC LIMIT 20"
+def listed(database, *, user_id="ann", **where):
+    page = database.sessions.list_sessions(user_id=user_id, where=SessionFilter(**where))
+    return {summary.session_id for summary in page.items}
+
+
+def session_of(database, question="What is the weather in Paris?", *, user_id="ann", **more):
+    session_id = new_id()
+    run_id = stage(database, session_id, user_id=user_id, question=question, **more)
+    run = finished_run(session_id, run_id=run_id, user_id=user_id, question=question)
+    database.adapter.upsert_run(run, session_id=session_id, user_id=user_id)
+    database.queue.leave(run_id)
+    return session_id
+
+
+def rows_of(database, session_id):
+    """Every stored row of a session, as it is."""
+
+    def read(connection):
+        order = (runs.c.run_index, runs.c.run_id)
+        of_runs = connection.execute(select(runs).where(runs.c.session_id == session_id).order_by(*order)).all()
+        return connection.execute(select(sessions).where(sessions.c.session_id == session_id)).all(), of_runs
+
+    return database.connector.read(read)
+
+
+# -- filters, search, counts -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "typed",
+    ["pAris", "weath", "par weather", "what is the", "köln", "KOLN", "straße", "STRASSE", "天气", "🦊", "100%", "a_b",
+     "'quoted", '"in paris', "münchen"],
+)  # fmt: skip
+def test_a_session_is_found_by_what_one_types_of_its_first_question(database, typed):
+    question = "What is the weather in Paris, Köln, Straße, MÜNCHEN 天气怎么样 🦊 100% a_b 'quoted'?"
+    mine = session_of(database, question)
+    session_of(database, "Something else entirely")
+    session_of(database, question, user_id="bob")
+    assert listed(database, text=typed) == {mine}
+
+
+@pytest.mark.parametrize("typed", ["%", "_", "a%b", "axb", "\\", "weather_in", '"paris in"'])
+def test_wildcards_are_letters_like_others(database, typed):
+    session_of(database, "What is the weather in Paris a_b")
+    assert listed(database, text=typed) == (listed(database) if typed == "_" else set())
+
+
+def test_titles_and_tags_are_searched_as_soon_as_they_are_given(database):
+    session_id = session_of(database)
+    store = database.sessions
+    store.rename_session(session_id, "Ünïted Kingdom", user_id="ann")
+    store.set_tags(session_id, ["Kurs 5", "a,b"], user_id="ann")
+    for typed in ("united", "kurs 5", "a,b", "paris"):
+        assert listed(database, text=typed) == {session_id}
+    assert listed(database, tag="Kurs 5") == {session_id}
+    assert listed(database, tag="Kurs") == listed(database, tag="kurs 5") == set()
+    store.rename_session(session_id, "Other", user_id="ann")
+    assert listed(database, text="united") == set()
+
+
+def test_lists_are_narrowed_by_collection_team_kind_state_and_time(database):
+    store = database.sessions
+    done, failed, empty = session_of(database), session_of(database), new_id()
+    run_id = stage(database, failed)
+    run = finished_run(failed, run_id=run_id, status=AgnoStatus.error)
+    database.adapter.upsert_run(run, session_id=failed, user_id="ann")
+    database.queue.leave(run_id)
+    store.create_session(
+        session_id=empty, user_id="ann", component_id="weather", kind=SessionKind.AGENT, collection="Client A"
     )
-    explain = "EXPLAIN " if database.dialect == "mysql" else "EXPLAIN QUERY PLAN "
-    plan = str(database.connector.read(lambda connection: connection.execute(text(explain + statement)).all()))
-    assert "roundtable_sessions_recent" in plan
-    assert "filesort" not in plan
-    assert "TEMP B-TREE" not in plan
+    live = new_id()
+    live_run = stage(database, live)
+
+    assert listed(database, state=SessionState.LIVE) == {live}
+    assert listed(database, state=SessionState.COMPLETED) == {done}
+    assert listed(database, state=SessionState.FAILED) == {failed}
+    assert listed(database, state=SessionState.EMPTY) == {empty}
+    assert listed(database, collection="Client A") == listed(database, kind=SessionKind.AGENT) == {empty}
+    assert listed(database, component_id="market-desk") == {done, failed, live}
+    now = datetime.now(UTC)
+    assert listed(database, since=now - timedelta(minutes=1)) == {done, failed, empty, live}
+    assert listed(database, until=now - timedelta(minutes=1)) == set()
+
+    database.queue.leave(live_run)  # its process died: nothing was answered
+    assert listed(database, state=SessionState.FAILED) == {failed, live}
+    counts = store.count_sessions(user_id="ann")
+    assert (counts.total, counts.components, counts.collections) == (
+        4,
+        {"market-desk": 3, "weather": 1},
+        {"Client A": 1},
+    )
 
 
-def test_a_summary_tells_title_question_runs_and_where_the_last_run_stands(database):
-    session_id, store = new_id(), database.sessions
-    made = store.create_session(session_id=session_id, user_id="ann", component_id="market-desk", collection="Course")
-    assert (made.name, made.runs, made.last_status, made.collection) == ("New session", 0, None, "Course")
-    assert store.create_session(session_id=session_id, user_id="ann", component_id="other") == made
+def test_counts_are_the_users_own_and_of_what_the_list_shows(database):
+    store = database.sessions
+    for tags in (["x", "y"], ["x"], []):
+        store.set_tags(session_of(database), tags, user_id="ann")
+    session_of(database, user_id="bob")
+    assert store.count_sessions(user_id="ann").tags == {"x": 2, "y": 1}
+    assert store.count_sessions(user_id="ann", where=SessionFilter(tag="y")).total == 1
+    assert store.count_sessions(user_id=ADMIN).owners == {"ann": 3, "bob": 1}
+    assert store.count_sessions(user_id="eve").total == 0
 
-    long_question = "What is the weather in Paris,\nand in Rome, and in Berlin, and in Vienna, and in Prague?"
-    run_id = stage(database, session_id, question=long_question)
-    summary = store.get_session(session_id, user_id="ann")
-    assert summary.first_question == long_question
-    assert summary.title == "What is the weather in Paris, and in Rome, and in Berlin,…"
-    assert (summary.title_by, summary.last_status) == ("question", RunStatus.RUNNING)
+
+def test_the_recall_labs_sessions_are_left_out_unless_asked_for(database):
+    store = database.sessions
+    lab, mine = "recall-lab-1", session_of(database)
+    store.create_session(session_id=lab, user_id="ann", component_id="market-desk", collection="recall lab")
+    assert listed(database) == listed(database, component_id="market-desk") == {mine}
+    assert store.count_sessions(user_id="ann").total == 1
+    assert listed(database, hidden=True) == {lab, mine}
+    assert listed(database, collection="recall lab") == {lab}
+
+
+def test_a_filtered_list_is_paged_without_gap_or_double(database):
+    ids = [session_of(database, f"weather {number}") for number in range(7)]
+    session_of(database, "nothing of it")
+    where, found, cursor = SessionFilter(text="weather"), [], None
+    while True:
+        page = database.sessions.list_sessions(user_id="ann", where=where, limit=3, cursor=cursor)
+        found += [summary.session_id for summary in page.items]
+        cursor = page.next_cursor
+        if cursor is None:
+            break
+    assert sorted(found) == sorted(ids)
+    with pytest.raises(InvalidInput):
+        database.sessions.list_sessions(user_id="ann", where=where, cursor="nonsense")
+
+
+def test_a_row_says_what_its_runs_add_up_to_without_reading_them(database):
+    session_id = new_id()
+    run_ids = store_runs(database, session_id, 2)
+    adapter = database.adapter
+    metrics = {"total_tokens": 12, "input_tokens": 10, "output_tokens": 2, "duration": 1.5}
+    data = finished_run(session_id, run_id=run_ids[0]).to_dict() | {"metrics": metrics}
+    member = data | {"run_id": new_id(), "parent_run_id": run_ids[0]}
+    database.connector.write(
+        lambda connection: connection.execute(
+            text("UPDATE agno_runs SET run_data = :data, updated_at = updated_at + 1 WHERE run_id = :id"),
+            {"data": json.dumps(data, default=str), "id": run_ids[0]},
+        )
+    )
+    row = {"run_id": member["run_id"], "session_id": session_id, "run_type": "team", "parent_run_id": run_ids[0],
+           "run_data": member, "status": "COMPLETED", "created_at": 1, "updated_at": int(time.time())}  # fmt: skip
+    database.connector.write(lambda connection: connection.execute(insert(runs).values(**row)))
+    follow(database)
+    summary = database.sessions.get_session(session_id, user_id="ann")
+    assert (summary.runs, summary.tokens, summary.duration_s, summary.failed_runs) == (2, 24, 1.5, 0)
+    failing = stage(database, session_id)
+    assert database.sessions.get_session(session_id, user_id="ann").failed_runs == 0  # live
+    database.queue.leave(failing)
+    assert database.sessions.get_session(session_id, user_id="ann").failed_runs == 1  # interrupted
+    adapter.upsert_run(finished_run(session_id, run_id=failing), session_id=session_id, user_id="ann")
+    summary = database.sessions.get_session(session_id, user_id="ann")
+    assert (summary.runs, summary.failed_runs, summary.last_status) == (3, 0, RunStatus.COMPLETED)
+
+
+def test_heads_are_the_same_whether_written_along_or_made_anew(database):
+    store = database.sessions
+    ids = [session_of(database, f"question {number}") for number in range(3)]
+    store.rename_session(ids[0], "A title", user_id="ann")
+    store.set_tags(ids[1], ["a"], user_id="ann")
+    store.fork_session(ids[1], user_id="ann")
+    store.delete_session(ids[2], user_id="ann")
+    stage(database, ids[0])
+
+    def read(connection):
+        return (
+            connection.execute(select(heads).order_by(heads.c.session_key)).all(),
+            connection.execute(select(facts).order_by(facts.c.run_key)).all(),
+        )
+
+    written = database.connector.read(read)
+    for table in ("roundtable_session_heads", "roundtable_run_facts"):
+        database.connector.write(lambda connection, table=table: connection.execute(text(f"DELETE FROM {table}")))
+    database.connector.write(
+        lambda connection: connection.execute(text("UPDATE roundtable_following SET updated_at = 0, row_id = ''"))
+    )
+    follow(database)
+    assert database.connector.read(read) == written
+
+
+# -- who may read ------------------------------------------------------------------------------------------------------
+
+
+def test_an_admin_reads_every_session_and_writes_none(database):
+    session_id = session_of(database, user_id="bob")
+    store = database.sessions
+    (run,) = store.list_runs(session_id, user_id=ADMIN).items
+    assert store.get_session(session_id, user_id=ADMIN).user_id == "bob"
+    assert store.get_run(run.run_id, user_id=ADMIN).run_id == run.run_id
+    assert store.get_session_row(session_id, user_id=ADMIN)["user_id"] == "bob"
+    assert listed(database, user_id=ADMIN) == listed(database, user_id=ADMIN, owner="bob") == {session_id}
+    assert listed(database, user_id=ADMIN, owner="Bob") == set()
+    assert listed(database, user_id=ADMIN, text="paris") == {session_id}
+
+    before = rows_of(database, session_id)
+    for who, refusal in ((ADMIN, NotAllowed), ("root", SessionNotFound)):
+        for write in (
+            lambda who=who: store.rename_session(session_id, "mine", user_id=who),
+            lambda who=who: store.set_tags(session_id, ["mine"], user_id=who),
+            lambda who=who: store.change_tags([session_id], add=["mine"], user_id=who),
+            lambda who=who: store.set_collection(session_id, "mine", user_id=who),
+            lambda who=who: store.delete_session(session_id, user_id=who),
+            lambda who=who: store.fork_session(session_id, user_id=who),
+            lambda who=who: store.describe_loss([session_id], user_id=who),
+            lambda who=who: store.create_session(session_id=session_id, component_id="x", user_id=who),
+            lambda who=who: stage(database, session_id, user_id=who),
+        ):
+            with pytest.raises(refusal):
+                write()
+        with pytest.raises((NotAllowed, RunNotFound)):
+            store.delete_run(run.run_id, user_id=who)
+    assert rows_of(database, session_id) == before
+
+
+def test_nobody_else_lists_counts_or_finds_anothers_sessions(database):
+    session_id = session_of(database, user_id="bob")
+    store = database.sessions
+    for other in ("Bob", "bob ", "ann", Reader(user_id="root")):
+        assert listed(database, user_id=other) == listed(database, user_id=other, text="paris") == set()
+        assert store.count_sessions(user_id=other).total == 0
+        assert store.find_session(session_id, user_id=other) is None
+        with pytest.raises(NotAllowed):
+            store.list_sessions(user_id=other, where=SessionFilter(owner="bob"))
+    for nobody in ("", " ", Reader(user_id="", admin=True)):
+        with pytest.raises(NotAllowed):
+            store.list_sessions(user_id=nobody)
+
+
+# -- forks -------------------------------------------------------------------------------------------------------------
+
+
+def with_image(database, session_id, media_dir, key="images/one.png"):
+    """A run whose image is stored in the media folder."""
+    run_id = stage(database, session_id)
+    (media_dir / key).parent.mkdir(parents=True, exist_ok=True)
+    (media_dir / key).write_bytes(b"picture")
+    (media_dir / f"{key}.meta.json").write_text("{}")
+    reference = {"storage_key": key, "backend": "local", "media_id": "one", "size": 7}
     run = finished_run(session_id, run_id=run_id)
     database.adapter.upsert_run(run, session_id=session_id, user_id="ann")
+
+    def refer(connection):
+        data = dict(connection.execute(select(runs.c.run_data).where(runs.c.run_id == run_id)).scalar_one())
+        data["input"]["images"] = [{"id": "one", "media_reference": reference}]
+        connection.execute(
+            runs.update().where(runs.c.run_id == run_id).values(run_data=data, updated_at=int(time.time()) + 1)
+        )
+
+    database.connector.write(refer)
     database.queue.leave(run_id)
-    assert store.get_session(session_id, user_id="ann").last_status is RunStatus.COMPLETED
-    assert store.rename_session(session_id, "Better title", user_id="ann", by="model") is True
-    assert store.rename_session(session_id, "By hand", user_id="ann") is True
-    assert store.rename_session(session_id, "Again", user_id="ann", by="model") is False
-    stage(database, session_id, question="Something else")
-    summary = store.get_session(session_id, user_id="ann")
-    assert (summary.title, summary.first_question, summary.runs) == ("By hand", long_question, 2)
-    assert summary.last_status is RunStatus.RUNNING
-    assert summary.kind is SessionKind.TEAM
+    follow(database)
+    return run_id
 
 
-def test_sessions_that_plain_agno_wrote_are_listed_with_their_first_question(database):
-    session_id = new_id()
-    build_team(database).run('Say "hé 日本 🐦" twice', session_id=session_id, user_id="ann")
+def test_a_fork_goes_on_apart_and_leaves_its_source_as_it_is(database, database_settings):
+    store, session_id = database.sessions, new_id()
+    first = with_image(database, session_id, database_settings.media_dir)
+    second, third = store_runs(database, session_id, 2)
+    store.set_tags(session_id, ["a"], user_id="ann")
+    before = rows_of(database, session_id)
+    fork = store.fork_session(session_id, user_id="ann", upto_run_id=second)
+    assert rows_of(database, session_id) == before
+
+    assert fork.name == "What is the weather in Paris? (fork)"
+    assert (fork.runs, fork.tags, fork.forked_from_session_id) == (2, ("a",), session_id)
+    copies = store.list_runs(fork.session_id, user_id="ann").items
+    assert not {run.run_id for run in copies} & {first, second, third}
+    assert [run.question for run in copies] == [
+        run.question for run in store.list_runs(session_id, user_id="ann").items[:2]
+    ]
+    assert first not in str(rows_of(database, fork.session_id)[1]) and session_id not in str(
+        [row.run_data for row in rows_of(database, fork.session_id)[1]]
+    )
+    (image,) = copies[0].images
+    assert image.storage_key != "images/one.png"
+    assert (Path(database_settings.media_dir) / image.storage_key).read_bytes() == b"picture"
+    for one in (session_id, fork.session_id):
+        (link,) = store.list_forks(one, user_id="ann")
+        assert (link.source_session_id, link.source_run_id, link.session_id) == (session_id, second, fork.session_id)
+
+    store.delete_session(session_id, user_id="ann")
+    assert store.list_forks(fork.session_id, user_id="ann") == ()
+    assert (Path(database_settings.media_dir) / image.storage_key).is_file()
+    assert not (Path(database_settings.media_dir) / "images/one.png").exists()
+    (again,) = store_runs(database, fork.session_id, 1)
+    assert [run.run_id for run in store.list_runs(fork.session_id, user_id="ann").items][-1] == again
+
+
+def test_a_live_run_is_not_forked(database):
+    store, session_id = database.sessions, new_id()
+    (done,) = store_runs(database, session_id, 1)
+    live = stage(database, session_id)
+    with pytest.raises(InvalidInput, match="still goes on"):
+        store.fork_session(session_id, user_id="ann", upto_run_id=live)
+    assert store.fork_session(session_id, user_id="ann").runs == 1
+    assert store.fork_session(session_id, user_id="ann", upto_run_id=done).runs == 1
+    with pytest.raises(RunNotFound):
+        store.fork_session(session_id, user_id="ann", upto_run_id=new_id())
+    assert len(listed(database)) == 3
+
+
+# -- deletion ----------------------------------------------------------------------------------------------------------
+
+
+def test_deleting_says_what_is_lost_and_leaves_nothing_behind(database, database_settings):
+    store, session_id = database.sessions, new_id()
+    with_image(database, session_id, database_settings.media_dir)
+    store_runs(database, session_id, 2)
+    database.outbox.keep("session", session_id=session_id, user_id="ann", run_id=None, payload={}, reason="test")
+    other = session_of(database)
+    loss = store.describe_loss([session_id, other], user_id="ann")
+    assert (loss.sessions, loss.runs, loss.images, loss.live_runs, loss.kept_writes) == (2, 4, 1, 0, 1)
+
+    assert store.delete_sessions([session_id, other, new_id()], user_id="ann") == 2
+    for table in (sessions, runs, heads, facts, references, texts, run_queue):
+        assert database.connector.read(lambda connection, table=table: connection.execute(select(table)).all()) == []
+    assert list(Path(database_settings.media_dir).rglob("*.*")) == []
+    assert database.outbox.pending() == ()
+    with pytest.raises(SessionNotFound):
+        stage(database, session_id)
+
+
+def test_an_image_that_another_session_uses_stays(database, database_settings):
+    store, session_id, other = database.sessions, new_id(), new_id()
+    with_image(database, session_id, database_settings.media_dir)
+    with_image(database, other, database_settings.media_dir)
+    assert store.describe_loss([session_id], user_id="ann").images == 0
+    assert store.describe_loss([session_id, other], user_id="ann").images == 1
+    store.delete_session(session_id, user_id="ann")
+    assert (Path(database_settings.media_dir) / "images/one.png").is_file()
+    store.delete_session(other, user_id="ann")
+    assert not (Path(database_settings.media_dir) / "images/one.png").exists()
+
+
+def test_one_run_is_deleted_with_its_image_and_the_others_stay(database, database_settings):
+    store, session_id = database.sessions, new_id()
+    run_id = with_image(database, session_id, database_settings.media_dir)
+    kept = store_runs(database, session_id, 2)
+    loss = store.describe_run_loss(run_id, user_id="ann")
+    assert (loss.runs, loss.member_runs, loss.images) == (1, 0, 1)
+    store.delete_run(run_id, user_id="ann")
+    assert [run.run_id for run in store.list_runs(session_id, user_id="ann").items] == kept
+    assert store.get_session(session_id, user_id="ann").runs == 2
+    assert not (Path(database_settings.media_dir) / "images/one.png").exists()
+
+
+# -- other programs ----------------------------------------------------------------------------------------------------
+
+
+def test_sessions_that_plain_agno_wrote_are_listed_at_once_and_searched_when_followed(database, database_url):
+    plain = open_plain_db(database_url)
+    agent = Agent(id="solo", name="Solo", model=OfflineModel(token_delay_s=0.0), db=plain, telemetry=False)
+    odd = "Ödd id/…%_ 1"
+    agent.run("Where is Timbuktu?", session_id=odd, user_id="ann")
+    agent.run("Whose is this?", session_id="nobodys")
     (summary,) = database.sessions.list_sessions(user_id="ann").items
-    assert (summary.title, summary.first_question, summary.runs) == (None, 'Say "hé 日本 🐦" twice', 1)
-    assert (summary.component_id, summary.last_status) == ("market-desk", RunStatus.COMPLETED)
-
-
-def test_a_damaged_row_spoils_no_list(database):
-    good, bad = new_id(), new_id()
-    store_runs(database, good, 1)
-    store_runs(database, bad, 1)
-    for table, column in ((sessions, "session_data"), (runs, "run_data")):
-        value = text('\'{"roundtable": 7, "session_name": [1]}\'') if database.dialect == "mysql" else text("'{cut'")
-        changed = update(table).where(table.c.session_id == bad).values({column: value})
-        database.connector.write(lambda connection, changed=changed: connection.execute(changed))
-    assert {session.session_id for session in database.sessions.list_sessions(user_id="ann").items} == {good, bad}
-    assert len(database.sessions.list_runs(bad, user_id="ann").items) == 1
-    database.sessions.rename_session(bad, "Named", user_id="ann")
-    assert database.sessions.get_session(bad, user_id="ann").title == "Named"
-
-
-@pytest.mark.parametrize("limit", [1, 2, 7, 30])
-def test_runs_come_page_by_page_with_all_their_member_runs(database, limit):
-    session_id = new_id()
-    run_ids = store_runs(database, session_id, 7)
-    for run_id in run_ids:
-        for parent, name in ((run_id, "member"), (f"member-{run_id}", "nested")):
-            member = finished_run(session_id, run_id=f"{name}-{run_id}", parent_run_id=parent)
-            database.adapter.upsert_run(member, session_id=session_id, user_id="ann")
-    changed = update(runs).where(runs.c.run_id.in_(run_ids[2:5])).values(run_index=3, created_at=5)
-    database.connector.write(lambda connection: connection.execute(changed))  # as plain Agno numbers under load
-    expected = [*run_ids[:2], *sorted(run_ids[2:5]), *run_ids[5:]]
-    found: list[str] = []
-    before = None
-    while True:
-        page = database.sessions.list_runs(session_id, user_id="ann", limit=limit, before=before)
-        found = [run.run_id for run in page.items] + found
-        for run in page.items:
-            assert {below.run_id for below in run.walk()} == {
-                run.run_id,
-                f"member-{run.run_id}",
-                f"nested-{run.run_id}",
-            }
-        before = page.next_cursor
-        if before is None:
-            break
-    assert found == expected
-
-
-@pytest.mark.parametrize("cursor", ["", "x", "WzFd", "WyJhIiwgImIiXQ", "ä" * 50, "e30"])
-def test_a_cursor_that_nobody_gave_out_is_refused(database, cursor):
-    stage(database, "s")
-    with pytest.raises(InvalidInput, match="Start at the first page"):
-        database.sessions.list_sessions(user_id="ann", cursor=cursor)
-    with pytest.raises(InvalidInput, match="Start at the first page"):
-        database.sessions.list_runs("s", user_id="ann", before=cursor)
-
-
-@pytest.mark.parametrize("bad", ["", "   ", "x" * 201, "two\nlines", "half \ud800", None])
-def test_a_title_that_cannot_be_stored_changes_nothing(database, bad):
-    session_id = new_id()
-    stage(database, session_id)
-    before = database.sessions.get_session(session_id, user_id="ann")
-    with pytest.raises(InvalidInput, match="Nothing was written"):
-        database.sessions.rename_session(session_id, bad, user_id="ann")
-    assert database.sessions.get_session(session_id, user_id="ann") == before
-
-
-def test_what_is_missing_is_not_found(database):
+    assert (summary.session_id, summary.kind, summary.component_id, summary.name, summary.runs, summary.title) == (
+        odd, SessionKind.AGENT, "solo", "Where is Timbuktu?", 1, None,
+    )  # fmt: skip
+    assert database.sessions.list_runs(odd, user_id="ann").items[0].question == "Where is Timbuktu?"
+    follow(database)
+    (found,) = database.sessions.list_sessions(user_id="ann", where=SessionFilter(text="timbuk")).items
+    assert (found.session_id, found.component_name, found.runs) == (odd, "Solo", 1)
+    assert [hit.session_id for hit in database.search.search("timbuktu", user_id="ann").items] == [odd]
+    assert "nobodys" in listed(database, user_id=ADMIN)
+    assert listed(database, user_id=ADMIN, text="whose") == {"nobodys"}
     with pytest.raises(SessionNotFound):
-        database.sessions.list_runs("missing", user_id="ann")
-    with pytest.raises(SessionNotFound):
-        database.sessions.set_tags("missing", ["a"], user_id="ann")
+        database.sessions.get_session("nobodys", user_id="ann")
+
+    plain.delete_session(odd)
+    for _ in range(3):
+        follow(database)
+    assert database.sessions.count_sessions(user_id="ann").total == 0
+    assert listed(database, text="timbuk") == set()
+    engine_of(plain).dispose()
 
 
-def test_agnos_log_lines_come_through_our_logger_and_hold_no_chat_text(database, caplog, capsys):
-    with caplog.at_level(logging.DEBUG):
-        log_error('Exception upserting run: [SQL: INSERT] {"content": "secret-word"}')
-        log_warning("Could not parse 'secret-word' of the tool")
-        try:
-            raise ValueError("secret-word")
-        except ValueError:
-            log_error("It failed", exc_info=True)
-    assert [record.name for record in caplog.records] == ["roundtable.agno"] * 3
-    assert "Agno: Exception upserting run" in caplog.text
-    assert "Agno: It failed (ValueError)" in caplog.text
-    out = capsys.readouterr()
-    assert "secret-word" not in caplog.text + out.out + out.err
-
-
-def test_agnos_telemetry_is_off_once_a_database_is_open(monkeypatch, settings):
-    import os
-
-    from lib.storage import open_database
-
-    monkeypatch.setenv("AGNO_TELEMETRY", "true")
-    database = open_database(settings)
-    assert os.environ["AGNO_TELEMETRY"] == "false"
-    assert build_team(database).telemetry is False or build_team(database, telemetry=True).db is not None
-    database.close()
+def test_forks_and_heads_forget_what_is_deleted(database):
+    store, session_id = database.sessions, session_of(database)
+    fork = store.fork_session(session_id, user_id="ann")
+    store.delete_sessions([fork.session_id], user_id="ann")
+    assert store.list_forks(session_id, user_id="ann") == ()
+    assert database.connector.read(lambda connection: len(connection.execute(select(forks)).all())) == 1

@@ -1,0 +1,1 @@
+"""Sessions on the command line: `python -m lib.sessions`. The store itself is `lib.storage.SessionStore`."""
