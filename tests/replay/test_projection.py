@@ -62,9 +62,9 @@ def call(call_id: str, **fields: Any) -> ToolCallRecord:
 
 
 def delegation(call_id: str, member_run_id: str, *, ends: float) -> list[RunEvent]:
-    leader = {"run_id": "leader-run"}
-    member = {"run_id": member_run_id, "parent_run_id": "leader-run"}
-    identity = {"kind": SessionKind.AGENT, "component_id": "weather", "component_name": "Weather"}
+    leader: dict[str, Any] = {"run_id": "leader-run"}
+    member: dict[str, Any] = {"run_id": member_run_id, "parent_run_id": "leader-run"}
+    identity: dict[str, Any] = {"kind": SessionKind.AGENT, "component_id": "weather", "component_name": "Weather"}
     return [
         DelegationStarted(**leader, at=at(1), call=call(call_id, started_at=at(1)), member_id="weather", task="Paris?"),
         DelegationLinked(**leader, at=at(1), tool_call_id=call_id, member_run_id=member_run_id),
