@@ -17,7 +17,7 @@ from lib.ui.frame import PageFrame
 from lib.ui.notices import Notice, draw_notice, to_notice
 from lib.ui.runs import RunDrawing, draw_run
 from lib.ui.safe_markdown import plain_label, safe_markdown
-from lib.ui.tab import RUNS_A_PAGE, open_tab
+from lib.ui.tab import REPLAY_PAGE, RUNS_A_PAGE, open_tab
 from lib.ui.words import count_in_words
 
 if TYPE_CHECKING:
@@ -98,6 +98,9 @@ def draw_header(chat: Chat) -> None:
             if not chat.older_runs and not chat.live_run_ids and any(tokens):
                 facts.append(count_in_words(sum(count or 0 for count in tokens), "token"))
             st.caption(plain_label(" · ".join(facts)), width="content")
+            st.page_link(
+                REPLAY_PAGE, label="Replay", icon=":material/history:", query_params={"session": chat.session.session_id}
+            )
     for problem in chat.page.roundtable.catalogue.problems:
         st.warning(
             plain_label(f"{problem.source}: {problem.message}", 600),

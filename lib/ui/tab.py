@@ -10,7 +10,13 @@ from lib.ui.notices import Notice
 
 RUNS_A_PAGE = 30
 SESSIONS_A_PAGE = 15
+MOST_SESSIONS_SHOWN = 60
+"""Rows of the sidebar: further ones are on the Sessions page."""
+TABLE_ROWS = 100
 CHAT_PAGE = "pages/chat.py"
+REPLAY_PAGE = "pages/replay.py"
+SESSIONS_PAGE = "pages/sessions.py"
+REPLAY_PAGE = "pages/replay.py"
 WRITTEN = ("chat_input", "session_search")
 """Keys of the fields in which words may stand that were not sent yet."""
 _STATE_KEY = "roundtable_tab"
@@ -40,6 +46,9 @@ class TabState:
     notice: Notice | None = None  # what a callback has to say; drawn once by the next script run
     next_page: str | None = None  # where a callback leads; followed by the next script run
     dialog: Dialog | None = None  # what is asked over the page; drawn by every script run until it is answered
+    dialog_notice: Notice | None = None  # what went wrong with what was asked there
+    table_number: int = 0  # of the Sessions page: a new number is a new table, with nothing ticked
+    table_rows: int = TABLE_ROWS
     renaming: str | None = None  # the session whose row of the sidebar is a field now
 
     @property

@@ -9,7 +9,6 @@ import streamlit as st
 
 from lib.ui.tab import open_tab
 
-REPLAY_PAGE = "pages/replay.py"
 _STATE_KEY = "replay_place"
 
 
