@@ -87,6 +87,7 @@ class Demonstration:
         self.window = window
         self.values = [fact.value]
         self._passed = 0
+        self.user_id = user_id
         self._roundtable = roundtable
         self._store = ExperimentStore(roundtable.database.connector)
         self._asker = Asker(roundtable=roundtable, user_id=user_id, team=team, model=model)
@@ -96,13 +97,17 @@ class Demonstration:
 
     def plant(self) -> RunRecord:
         """Tell the fact."""
-        return self._say(self.fact.planting)
+        return self.say(self.fact.planting)
+
+    def say(self, text: str) -> RunRecord:
+        """Ask anything in the session itself."""
+        return self._asker.ask(text, session_id=self.session_id, window=self.window)
 
     def pass_fillers(self, count: int = 1) -> tuple[RunRecord, ...]:
         """Let `count` filler runs pass."""
         runs = []
         for _ in range(count):
-            runs.append(self._say(FILLERS[self._passed % len(FILLERS)]))
+            runs.append(self.say(FILLERS[self._passed % len(FILLERS)]))
             self._passed += 1
         return tuple(runs)
 
@@ -123,7 +128,7 @@ class Demonstration:
         """Tell another value for the same thing; the old one stays in the history as long as its run does."""
         self.fact = replace(self.fact, value=value)
         self.values.append(value)
-        return self._say(self.fact.planting)
+        return self.say(self.fact.planting)
 
     def ask_never_said(self) -> Asked:
         """Ask for something that was never said: it should say that it does not know."""
@@ -166,9 +171,6 @@ class Demonstration:
         """Return how many more questions still carry a run; 0: it is forgotten."""
         runs = [frame.run for frame in self.frames()]
         return runs_left(runs, run_id, self._asker.rules(self.window))
-
-    def _say(self, text: str) -> RunRecord:
-        return self._asker.ask(text, session_id=self.session_id, window=self.window)
 
     def _asked(self, measured: Measurement, window: int | None = None, fact: Fact | None = None) -> Asked:
         fact = fact or self.fact
