@@ -90,7 +90,7 @@ def test_a_fact_in_a_stopped_run_is_not_remembered(here: Roundtable) -> None:
 
 
 def test_repeat_that_gives_the_answer_again_without_asking_any_member(show: Demonstration) -> None:
-    first = show._say("What is the weather in Paris?")
+    first = show.say("What is the weather in Paris?")
     again = show.repeat_that()
     assert count_delegations(first) == 1
     assert (again.delegations, again.run.answer) == (0, first.answer)
