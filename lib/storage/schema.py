@@ -61,7 +61,7 @@ class StoredJson(TypeDecorator[Any]):
             return value
         try:
             return json.loads(value)
-        except ValueError:
+        except (ValueError, RecursionError):  # damaged, or nested deeper than Python reads
             return value
 
 
