@@ -1,0 +1,285 @@
+"""The replay page, driven by AppTest over stored sessions of the real engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import streamlit as st
+from sqlalchemy import text
+from streamlit.testing.v1 import AppTest
+
+from lib.roundtable import Roundtable, open_roundtable
+
+ROOT = Path(__file__).parents[2]
+BOTH = "What is the weather in Paris and the price of ACME?"
+QUESTIONS = (
+    "Remember: the secret word is bird",
+    BOTH,
+    "[fail tool] What is the weather in London?",
+    "What is 2 and 2?",
+)
+VIEWS = ("conversation", "steps", "timeline", "delegation", "context", "raw", "findings", "compare")
+
+
+@pytest.fixture
+def stored(app_environment) -> Iterator[Roundtable]:
+    """Everything opened over the database that the page will read."""
+    st.cache_resource.clear()
+    opened = open_roundtable(app_environment)
+    yield opened
+    opened.close()
+    st.cache_resource.clear()
+
+
+def ask(stored: Roundtable, *questions: str, user_id: str = "analyst", window: int = 3) -> tuple[str, list[str]]:
+    """Return the session and the runs of some questions."""
+    session_id, run_ids = None, []
+    for question in questions:
+        handle = stored.engine.start(
+            question, user_id=user_id, team="market-desk", session_id=session_id, window=window
+        )
+        handle.wait(30)
+        session_id = handle.session_id
+        run_ids.append(handle.run_id)
+    assert session_id is not None
+    return session_id, run_ids
+
+
+def replay(session_id: str, **address: str) -> AppTest:
+    """Return the replay page as an address opens it."""
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    page.switch_page("pages/replay.py")
+    page.query_params["session"] = session_id
+    for name, value in address.items():
+        page.query_params[name] = value
+    page.run()
+    assert not page.exception
+    return page
+
+
+def words(page: AppTest) -> str:
+    """Return all that the page says, as it reads."""
+    parts = [element.value for element in (*page.markdown, *page.caption, *page.subheader, *page.code)]
+    return "\n".join(parts).replace("\\", "")
+
+
+def at(page: AppTest, name: str) -> str | None:
+    value = page.query_params.get(name)
+    return value[0] if isinstance(value, list) else value
+
+
+def change_run(stored: Roundtable, run_id: str, **columns: object) -> None:
+    """Change a stored run behind the app's back, as damage or another program would."""
+    changed = ", ".join(f"{name} = :{name}" for name in columns)
+    with stored.database.engine.begin() as connection:
+        connection.execute(
+            text(f"UPDATE agno_runs SET {changed} WHERE run_id = :run_id"), {**columns, "run_id": run_id}
+        )
+
+
+def test_a_session_opens_at_its_newest_run_with_a_line_that_says_what_it_is(stored):
+    session_id, _ = ask(stored, *QUESTIONS[:2])
+    page = replay(session_id)
+    assert "4 runs" not in words(page)
+    assert "analyst · 2 runs" in words(page)
+    assert "window 3 · offline model" in words(page)
+    assert [tab.label for tab in page.tabs][:3] == ["Conversation", "Steps", "Timeline"]
+    assert page.chat_message[-1].markdown
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_opens_by_its_address_and_names_the_question_it_answers(stored, view):
+    session_id, run_ids = ask(stored, *QUESTIONS)
+    page = replay(session_id, run=run_ids[1], view=view)
+    assert not page.error
+    assert BOTH in words(page)
+    assert any(caption.value.endswith("?") for caption in page.caption)
+    assert (at(page, "view"), at(page, "run")) == (view, run_ids[1])
+
+
+@pytest.mark.parametrize("kind", ["another user's", "guessed", "malformed"])
+@pytest.mark.parametrize("what", ["session", "run"])
+def test_what_is_not_yours_is_one_clear_box_and_nothing_else(stored, kind, what):
+    own, _ = ask(stored, "hello")
+    theirs, their_runs = ask(stored, "my own secret", user_id="bob")
+    bad = {"another user's": theirs if what == "session" else their_runs[0], "guessed": "0b0d", "malformed": "'%00;--"}[
+        kind
+    ]
+    page = replay(bad) if what == "session" else replay(own, run=bad)
+    assert [box.value.replace("\\", "") for box in page.error] == [
+        f"There is no {what} {bad!r} among yours. It may have been deleted."
+    ]
+    assert "my own secret" not in words(page)
+    assert not page.tabs
+
+
+def test_a_view_or_step_that_does_not_exist_is_not_an_error(stored):
+    session_id, _ = ask(stored, "hello")
+    assert not replay(session_id, view="nonsense", step="abc").error
+    page = replay(session_id, view="steps", step="999")
+    assert "This run has no step 999" in words(page)
+
+
+def test_switching_views_keeps_run_and_step(stored):
+    session_id, run_ids = ask(stored, *QUESTIONS)
+    page = replay(session_id, run=run_ids[1], view="steps", step="5")
+    next(button for button in page.button if button.key == "step_context_5").click().run()
+    assert (at(page, "view"), at(page, "run"), at(page, "step")) == ("context", run_ids[1], "5")
+    assert page.selectbox(key=f"context_request_{run_ids[1]}").value == 2  # the leader has two, then Weather
+
+
+def test_the_neighbouring_runs_are_one_click_away_and_begin_without_a_step(stored):
+    session_id, run_ids = ask(stored, *QUESTIONS)
+    page = replay(session_id, run=run_ids[1], view="steps", step="5")
+    page.button(key="next_run").click().run()
+    assert (at(page, "run"), at(page, "step"), at(page, "view")) == (run_ids[2], None, "steps")
+    page.button(key="previous_run").click().run()
+    page.button(key="previous_run").click().run()
+    assert at(page, "run") == run_ids[0]
+    assert page.button(key="previous_run").disabled
+
+
+def test_steps_are_nested_in_order_and_can_be_filtered_and_walked(stored):
+    session_id, run_ids = ask(stored, BOTH)
+    page = replay(session_id, run=run_ids[0], view="steps")
+    said = words(page)
+    places = [said.index(part) for part in ("question", "delegation", "get_weather", "get_price")]
+    assert places == sorted(places)
+    total = next(caption.value for caption in page.caption if caption.value.endswith(" steps"))
+    page.text_input(key="step_search").set_value("get_price").run()
+    assert f"1 of {total}" in words(page)
+    page.button(key="next_step").click().run()
+    assert at(page, "step") is not None
+    page.text_input(key="step_search").set_value("").run()
+    page.multiselect(key="step_kinds").set_value(["tool_call"]).run()
+    assert f"2 of {total}" in words(page)
+
+
+def test_context_shows_what_was_given_beside_what_was_not_with_reasons(stored):
+    session_id, run_ids = ask(stored, *QUESTIONS, window=1)
+    page = replay(session_id, run=run_ids[3], view="context")
+    said = words(page) + "\n".join(expander.label.replace("\\", "") for expander in page.expander)
+    assert "Given" in said
+    assert "Not given" in said
+    assert "outside the history window · run 1" in said
+    assert "a member's own message · run 2" in said
+    assert "from run 3" in "\n".join(element.proto.text for element in page.get("progress"))
+    page.text_input(key="absent_search").set_value("bird").run()
+    left = [expander.label for expander in page.expander if "secret word" in expander.label]
+    assert len(left) == 2
+
+
+def test_hand_overs_say_what_the_member_lacked(stored):
+    session_id, run_ids = ask(stored, "Remember: the secret word is bird", BOTH)
+    page = replay(session_id, run=run_ids[1], view="context")
+    page.session_state["context_show"] = "Hand-overs"
+    page.run()
+    assert "The member lacked" in words(page)
+    assert any("secret word is bird" in expander.label for expander in page.expander)
+
+
+def test_a_healthy_session_has_no_findings_and_a_polluted_one_has_them_with_a_way_to_the_run(stored):
+    healthy, _ = ask(stored, *QUESTIONS[:2])
+    page = replay(healthy, view="findings")
+    assert "Findings (0)" in [tab.label for tab in page.tabs]
+    assert "Nothing found" in page.success[0].value
+    polluted, run_ids = ask(stored, *QUESTIONS[:2])
+    change_run(stored, run_ids[0], user_id="mallory")
+    page = replay(polluted, view="findings")
+    assert "foreign_user" in words(page)
+    assert "'mallory'" in words(page)
+    page.button(key="open_finding_0").click().run()
+    assert (at(page, "run"), at(page, "view")) == (run_ids[0], "steps")
+
+
+def test_two_runs_are_compared_side_by_side(stored):
+    session_id, run_ids = ask(stored, BOTH, "[fail tool] What is the weather in London?")
+    page = replay(session_id, run=run_ids[1], view="compare")
+    assert "differences" in words(page)
+    assert len(page.table) == 2
+    page.session_state["compare_what"] = "Two sessions"
+    page.run()
+    assert "There is no other session" in words(page)
+
+
+def test_raw_rows_are_shown_and_searched(stored):
+    session_id, run_ids = ask(stored, BOTH)
+    page = replay(session_id, run=run_ids[0], view="raw")
+    assert json.loads(page.json[0].value)["run_id"] == run_ids[0]
+    page.text_input(key="raw_search").set_value("get_weather").run()
+    assert "run_data." in words(page)
+
+
+DAMAGE = {
+    "half a JSON": '{"messages": [{"role": "user", "content": "half',
+    "no JSON": "\x1b[31mnot json",
+    "a list": "[1, 2, 3]",
+    "nothing": "",
+    "nested": '{"messages": ' + '{"a":' * 3000 + "1" + "}" * 3000 + "}",
+    "script": json.dumps(
+        {
+            "input": {"input_content": "<script>alert(1)</script> ![x](https://evil.example/x.png) \x1b[2J $x$"},
+            "status": "COMPLETED",
+            "messages": [
+                {"role": "user", "content": "<script>alert(1)</script>", "id": "m1"},
+                {"role": 7},
+                None,
+                "text",
+            ],
+            "events": [{"event": "<img src=x onerror=alert(1)>"}, 5],
+            "tools": "none",
+        }
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", DAMAGE)
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_damaged_row_is_shown_as_far_as_can_be_in_every_view(stored, damage, view):
+    session_id, run_ids = ask(stored, BOTH)
+    change_run(stored, run_ids[0], run_data=DAMAGE[damage])
+    page = replay(session_id, run=run_ids[0], view=view)
+    assert not page.error
+    assert [tab.label.partition(" ")[0].lower() for tab in page.tabs] == list(VIEWS)
+    assert any(caption.value.endswith("?") for caption in page.caption)
+
+
+def test_runs_that_name_each_other_as_parent_are_shown(stored):
+    session_id, run_ids = ask(stored, "hello", "hello again")
+    change_run(stored, run_ids[0], parent_run_id=run_ids[1])
+    change_run(stored, run_ids[1], parent_run_id=run_ids[0])
+    page = replay(session_id)
+    assert not page.error
+    assert "name each other as parent" in words(page)
+
+
+def test_a_run_goes_on_in_the_replay_page_as_the_stored_question(stored):
+    handle = stored.engine.start("[slow 20s] tell me", user_id="analyst", team="market-desk")
+    page = replay(handle.session_id)
+    assert not page.error
+    assert "[slow 20s] tell me" in words(page)
+    stored.engine.stop(handle.run_id, user_id="analyst")
+    handle.wait(20)
+
+
+def test_play_back_shows_the_run_as_it_came_about(stored):
+    session_id, run_ids = ask(stored, "[slow 2s] What is the weather in Paris?")
+    page = replay(session_id, run=run_ids[0])
+    page.toggle(key=f"play_back_{run_ids[0]}").set_value(True).run()
+    begun = words(page)
+    assert "cloudy" not in begun
+    page.slider[0].set_value(page.slider[0].max).run()
+    assert "cloudy" in words(page)
+
+
+def test_no_session_in_the_address_offers_the_latest_ones(stored):
+    session_id, _ = ask(stored, "hello")
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    page.switch_page("pages/replay.py")
+    page.run()
+    page.button(key=f"replay_session_{session_id}").click().run()
+    assert at(page, "session") == session_id
+    assert page.tabs
