@@ -8,6 +8,7 @@ recording  Agno's events stamped, linked and published; its rows made true befor
 members    what members were given and showed, which Agno keeps to itself
 reasons    why a run failed, in one sentence
 cancellation  Agno's register of runs to cancel, safe for runs in threads of their own
+titles     a session's title from the model, after its first answer
 following  lists and search kept current, also with what other programs write
 upkeep     heartbeats, stop requests of other processes, and writing what was kept on disk
 """

@@ -12,23 +12,26 @@ import threading
 import time
 import uuid
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from agno.db.base import BaseDb
-from agno.media import Image
 from agno.team import Team
 
 import lib
 from lib.errors import InvalidInput, NotAllowed, NotFound, RunNotFound, RunRefused, StorageError
 from lib.events import RunSaved
 from lib.models import build_model
-from lib.records import MAX_ID_LENGTH, RunRecord, RunStatus, SavedState, SessionKind
+from lib.records import MAX_ID_LENGTH, Attachment, RunRecord, RunStatus, SavedState, SessionKind
 from lib.runs.handle import RunHandle
 from lib.runs.run_log import RunLog
+from lib.runs.titles import TitleMaker
 from lib.runs.upkeep import Upkeep
 from lib.runs.worker import RunRequest, RunWorker
 from lib.settings import Settings
 from lib.storage import Database, RunOutcome
+from lib.storage.attachments import drop_images, keep_images
+from lib.storage.reading.messages import to_images
 from lib.teams.catalogue import TeamCatalogue
 
 logger = logging.getLogger("roundtable.runs")
@@ -56,6 +59,7 @@ class RunEngine:
         self._ended_at: dict[str, float] = {}
         self._slots = threading.BoundedSemaphore(MAX_LIVE_RUNS)
         self._closed = False
+        self._titles = TitleMaker(database=database, settings=settings)
         self._upkeep = Upkeep(
             database, live_run_ids=self._live_run_ids, stop=self._stop_here, when_flushed=self._look_at_kept
         )
@@ -68,17 +72,20 @@ class RunEngine:
         team: str,
         session_id: str | None = None,
         window: int | None = None,
-        images: Sequence[tuple[bytes, str]] = (),
+        images: Sequence[Attachment | tuple[bytes, str]] = (),
         run_id: str | None = None,
         model: str | None = None,
     ) -> RunHandle:
-        """Store the question and begin to work it; returns at once. `images` are pairs of bytes and MIME type.
+        """Store the question and its images and begin to work it; returns at once.
+
+        `images` are attachments, or pairs of bytes and MIME type.
 
         Raises:
             InvalidInput: the question is empty or too long, an id too long, the window no possible number of runs.
             TeamUnavailable, ModelUnavailable: there is no such team, or its model cannot be called.
             SessionNotFound: the session is another user's.
             DatabaseUnavailable: the question could not be stored; nothing runs.
+            StorageError: an image could not be; nothing runs.
             RunRefused: the engine is closed, or there is a run with this id already.
         """
         if run_id is not None:
@@ -89,11 +96,21 @@ class RunEngine:
             team=team,
             session_id=session_id or str(uuid.uuid4()),
             window=self._settings.num_history_runs if window is None else window,
-            images=images,
             run_id=run_id or str(uuid.uuid4()),
             model=model or self._settings.chat_model,
         )
-        entry = self._catalogue.get(team)
+        media_dir = self._settings.media_dir
+        attachments = [Attachment(*image) for image in images]
+        kept = keep_images(attachments, session_id=request.session_id, media_dir=media_dir)
+        try:
+            return self._begin(replace(request, images=kept))
+        except BaseException:
+            drop_images(kept, media_dir=media_dir)
+            raise
+
+    def _begin(self, request: RunRequest) -> RunHandle:
+        """Store a question whose images are stored, and start its worker."""
+        entry, user_id = self._catalogue.get(request.settings["team"]), request.user_id
         log = RunLog(
             RunRecord(
                 run_id=request.run_id,
@@ -103,7 +120,8 @@ class RunEngine:
                 component_id=entry.name,
                 component_name=entry.title,
                 status=RunStatus.WAITING,
-                question=question,
+                question=request.question,
+                images=to_images([image.to_dict(include_base64_content=False) for image in request.images]),
                 started_at=datetime.now(UTC),
                 settings=request.settings,
                 saved=SavedState.LIVE,
@@ -120,7 +138,7 @@ class RunEngine:
                 component_id=entry.name,
                 component_name=entry.title,
                 kind=SessionKind.TEAM,
-                question=question,
+                question=request.question,
                 settings=request.settings,
                 images=request.images,
             )
@@ -168,6 +186,7 @@ class RunEngine:
         deadline = time.monotonic() + CLOSE_S
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
+        self._titles.close()
         self._upkeep.close()
 
     # -- beneath --------------------------------------------------------------------------------------------------
@@ -180,15 +199,15 @@ class RunEngine:
         team: str,
         session_id: str,
         window: int,
-        images: Sequence[tuple[bytes, str]],
         run_id: str,
-        model: str,
+        model: str | None,
     ) -> RunRequest:
         _check_input(question, user_id=user_id, session_id=session_id, run_id=run_id, window=window)
         entry = self._catalogue.get(team)
         settings = self._settings
-        # A team with a model of its own keeps it, and needs none that can be called from CHAT_MODEL.
-        chosen = build_model("offline" if entry.model else model, settings=settings)
+        # A team with a model of its own keeps it, whether CHAT_MODEL can be called or not; one named for this question must.
+        spec = model or ("offline" if entry.model else settings.chat_model)
+        chosen = build_model(spec, settings=settings)
 
         def build_team(db: BaseDb) -> Team:
             return self._catalogue.build_team(
@@ -202,13 +221,12 @@ class RunEngine:
             question=question,
             window=window,
             settings={
-                "model": entry.model or model,
+                "model": entry.model or spec,
                 "window": window,
                 "team": entry.name,
                 "app_version": lib.__version__,
             },
             build_team=build_team,
-            images=tuple(Image(content=content, mime_type=mime_type) for content, mime_type in images),
         )
 
     def _refuse_known(self, run_id: str, *, user_id: str) -> None:
@@ -265,6 +283,7 @@ class RunEngine:
         if worker.left_behind:
             self._upkeep.leave_later(worker.request.run_id)
         self._upkeep.need()
+        self._titles.consider(worker.log.snapshot())
 
     def _look_at_kept(self) -> None:
         """Tell the watchers of runs that were kept on disk that they are stored now."""

@@ -240,11 +240,16 @@ def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict
         "runs": int(sums.runs or 0) if sums else 0,
         "failed_runs": int(sums.failed_runs or 0) if sums else 0,
         "unfinished_runs": int(sums.unfinished_runs or 0) if sums else 0,
-        "tokens": int(sums.tokens) if sums and sums.tokens is not None else None,
+        "tokens": _to_tokens(sums, listing.title_tokens(row)),
         "duration_s": float(sums.duration_s) if sums and sums.duration_s is not None else None,
         "last_run_id": summary.last_run_id,
         "last_status": summary.last_status.value if summary.last_status else None,
     }
+
+
+def _to_tokens(sums: Any, for_title: int) -> int | None:
+    of_runs = int(sums.tokens) if sums and sums.tokens is not None else None
+    return of_runs + for_title if of_runs is not None else for_title or None
 
 
 def _storable(text: str) -> str:

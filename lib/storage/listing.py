@@ -241,6 +241,13 @@ def _ours(row: Mapping[str, Any]) -> Mapping[str, Any]:
     return ours if isinstance(ours, Mapping) else {}
 
 
+def title_tokens(row: Mapping[str, Any]) -> int:
+    """Return what the model's title of a session cost, in tokens."""
+    told = _ours(row).get("title_tokens")
+    total = told.get("total") if isinstance(told, Mapping) else None
+    return total if isinstance(total, int) else 0
+
+
 def _first_question(row: Mapping[str, Any]) -> str | None:
     return _optional_text(_ours(row).get("first_question"))
 

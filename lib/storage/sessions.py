@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, update
 
 from lib.errors import InvalidInput, RunNotFound, SessionNotFound
-from lib.records import Loss, SessionKind, SessionSummary
+from lib.records import Loss, SessionKind, SessionSummary, Tokens
 from lib.storage import deleting, forks, heads, staging
 from lib.storage.connector import Connector
 from lib.storage.identity import check_id, check_text, check_user, exactly, is_storable_id
@@ -140,6 +140,29 @@ class SessionStore(SessionReads):
             return True
 
         return self._change(session_id, user_id, change)
+
+    def set_model_title(self, session_id: str, title: str | None, *, user_id: str, tokens: Tokens) -> bool:
+        """Replace the title that the first question gave by the model's, and note what it cost; whether it was replaced.
+
+        A title that anybody gave, in this app or another, stays; so does the first one where the model gave none.
+        """
+        if title is not None:
+            title = check_text(title, "title", max_length=MAX_TITLE_LENGTH, one_line=True).strip()
+        taken = False
+
+        def change(data: dict[str, Any], ours: dict[str, Any]) -> bool:
+            nonlocal taken
+            from_question = staging.to_title(str(ours.get("first_question") or ""))
+            taken = (
+                title is not None and ours.get("title_by") == "question" and data.get("session_name") == from_question
+            )
+            if taken:
+                data["session_name"], ours["title_by"] = title, "model"
+            ours["title_tokens"] = {"input": tokens.input, "output": tokens.output, "total": tokens.total}
+            return True
+
+        self._change(session_id, user_id, change)
+        return taken
 
     def set_tags(self, session_id: str, tags: Iterable[str], *, user_id: str) -> None:
         """Give a session exactly these tags; doubles and the order of arrival fall away."""
