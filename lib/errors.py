@@ -13,7 +13,8 @@
     │   ├── DatabaseBusy         the database is there but locked for longer than we wait
     │   ├── NotFound             no such thing for this user: missing, deleted, malformed or another user's
     │   │   ├── SessionNotFound
-    │   │   └── RunNotFound
+    │   │   ├── RunNotFound
+    │   │   └── ImageNotFound
     │   └── HistoryNotSaved      the database refused a write; it is kept on disk and will be written
     └── RunRefused               a run cannot be started in this session now
 
@@ -90,6 +91,14 @@ class RunNotFound(NotFound):
     def __init__(self, run_id: str) -> None:
         super().__init__(f"There is no run {run_id!r} among yours. It may have been deleted.")
         self.run_id = run_id
+
+
+class ImageNotFound(NotFound):
+    """The run has no such image for this user, or the image's file is not there any more."""
+
+    def __init__(self, image_id: str) -> None:
+        super().__init__(f"The image {image_id!r} is not there. Its file may have been removed from MEDIA_DIR.")
+        self.image_id = image_id
 
 
 class HistoryNotSaved(StorageError):

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 Item = TypeVar("Item")
 
@@ -85,6 +85,14 @@ class ToolRequest:
     tool_call_id: str
     tool_name: str
     arguments: str
+
+
+class Attachment(NamedTuple):
+    """An image that a person asks about: its bytes, what they are, and what its file is called."""
+
+    content: bytes
+    mime_type: str
+    name: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

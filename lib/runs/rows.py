@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 from agno.db.base import BaseDb
+from agno.media import Image
 from agno.metrics import RunMetrics
 from agno.models.message import Message
 from agno.models.response import ToolExecution
@@ -43,8 +44,9 @@ _AGNO_STATUS = {
 class RunRows:
     """Writes the rows of one run. Used by the run's own thread only."""
 
-    def __init__(self, recording: RunRecording, adapter: BaseDb) -> None:
+    def __init__(self, recording: RunRecording, adapter: BaseDb, *, images: Sequence[Image] = ()) -> None:
         self._recording = recording
+        self._images = list(images)
         self._adapter = adapter
         self._root = recording.root
         self._written: set[str] = set()
@@ -175,13 +177,15 @@ class RunRows:
     def _to_agno(self, seen: RunRecord, status: RunStatus) -> AgnoRun:
         """Return a run as seen, the way Agno stores one."""
         provider, _, model_id = (seen.model or "").rpartition(":")
+        images = (self._images if seen.run_id == self._root.run_id else []) or None
         common: dict[str, Any] = {
             "run_id": seen.run_id,
             "session_id": seen.session_id,
             "user_id": seen.user_id,
             "parent_run_id": seen.parent_run_id,
             "status": _AGNO_STATUS.get(status, AgnoStatus.cancelled),
-            "messages": self._recording.members.messages(seen.run_id) or [Message(role="user", content=seen.question)],
+            "messages": self._recording.members.messages(seen.run_id)
+            or [Message(role="user", content=seen.question, images=images)],
             "tools": [_to_tool(part.call) for part in seen.segments if not isinstance(part, TextSegment)],
             "metadata": {"roundtable": {"settings": dict(seen.settings)}},
             "model": model_id or None,
@@ -194,13 +198,13 @@ class RunRows:
                 **common,
                 team_id=seen.component_id,
                 team_name=seen.component_name,
-                input=TeamRunInput(input_content=seen.question),
+                input=TeamRunInput(input_content=seen.question, images=images),
             )
         return RunOutput(
             **common,
             agent_id=seen.component_id,
             agent_name=seen.component_name,
-            input=RunInput(input_content=seen.question),
+            input=RunInput(input_content=seen.question, images=images),
         )
 
 

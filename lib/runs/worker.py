@@ -67,7 +67,7 @@ class RunWorker:
         self._slots = slots
         self._when_over = when_over
         self._recording = RunRecording(log)
-        self._rows = RunRows(self._recording, database.adapter)
+        self._rows = RunRows(self._recording, database.adapter, images=request.images)
         self.left_behind = False  # its queue entry is still there, because the database was not
         self._woken = threading.Event()
         self._lock = threading.Lock()

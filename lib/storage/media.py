@@ -105,6 +105,14 @@ class MediaFolder:
                 shutil.copyfile(beside, _beside(target))
         return made
 
+    def read(self, storage_key: str) -> bytes | None:
+        """Return a file's bytes; None where there is none, or the key leads out of the folder."""
+        file = self._file(storage_key)
+        try:
+            return file.read_bytes() if file is not None else None
+        except OSError:
+            return None
+
     def remove(self, storage_keys: Iterable[str]) -> int:
         """Remove files; return how many were there. One that cannot be removed is logged and left."""
         removed = 0

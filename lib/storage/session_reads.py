@@ -14,9 +14,11 @@ from sqlalchemy import select
 from lib.errors import RunNotFound, SessionNotFound
 from lib.records import ForkRecord, Page, Reader, RunRecord, SessionCounts, SessionFilter, SessionSummary
 from lib.storage import heads, listing, session_lists
+from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
 from lib.storage.identity import exactly, is_storable_id, to_scope
+from lib.storage.media import MediaFolder
 from lib.storage.reading import to_run_record
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import sessions
@@ -29,6 +31,7 @@ class SessionReads:
 
     _connector: Connector
     _queue: RunQueue
+    _media: MediaFolder
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
@@ -169,3 +172,11 @@ class SessionReads:
         if row is None:
             raise RunNotFound(run_id)
         return row
+
+    def get_image(self, run_id: str, image_id: str, *, user_id: str | Reader) -> bytes:
+        """Return the bytes of an image of a run that the user may read. Nothing is fetched from any address.
+
+        Raises:
+            RunNotFound, ImageNotFound: the run is not theirs, has no such image, or its file is gone.
+        """
+        return read_image(self.get_run_row(run_id, user_id=user_id), image_id, self._media)
