@@ -13,10 +13,7 @@ following  lists and search kept current, also with what other programs write
 upkeep     heartbeats, stop requests of other processes, and writing what was kept on disk
 """
 
-from lib.runs import cancellation
 from lib.runs.engine import RunEngine
 from lib.runs.handle import RunHandle
 
 __all__ = ["RunEngine", "RunHandle"]
-
-cancellation.install()

@@ -23,6 +23,7 @@ from lib.errors import InvalidInput, NotAllowed, NotFound, RunNotFound, RunRefus
 from lib.events import RunSaved
 from lib.models import build_model
 from lib.records import MAX_ID_LENGTH, Attachment, RunRecord, RunStatus, SavedState, SessionKind
+from lib.runs import cancellation
 from lib.runs.handle import RunHandle
 from lib.runs.run_log import RunLog
 from lib.runs.titles import TitleMaker
@@ -50,6 +51,7 @@ class RunEngine:
     """Starts, finds and stops runs. Safe to use from any thread."""
 
     def __init__(self, *, database: Database, catalogue: TeamCatalogue, settings: Settings) -> None:
+        cancellation.install()
         self._database = database
         self._catalogue = catalogue
         self._settings = settings
