@@ -15,6 +15,7 @@ from lib.ui.identity import Identity, current_identity
 from lib.ui.identity_notice import draw_nobody
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
+from lib.ui.sessions_dialogs import draw_open_dialog
 from lib.ui.sidebar import draw_sidebar, draw_sidebar_foot
 from lib.ui.tab import TabState, open_tab
 
@@ -47,7 +48,8 @@ def open_page(title: str) -> PageFrame:
     tab.belong_to(identity.user_id)
     tab.follow(f"pages/{title.lower()}.py")
     tab.read_address()
-    draw_sidebar(roundtable, settings, identity, tab)
+    draw_sidebar(roundtable, settings, identity, tab, looking=title in ("Chat", "Replay"))
+    draw_open_dialog(tab)
     return PageFrame(settings, roundtable, identity.user_id, tab, identity)
 
 

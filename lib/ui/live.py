@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import streamlit as st
 
-from lib.errors import StorageError
+from lib.errors import NotFound, StorageError
 from lib.records import RunRecord, RunStatus
 from lib.ui.asking import stop
 from lib.ui.chat import Chat
@@ -92,6 +92,8 @@ def _watch_session(page: PageFrame, session_id: str, seen: tuple[object, ...]) -
         return
     try:
         session = page.roundtable.store.get_session(session_id, user_id=page.user_id)
+    except NotFound:
+        st.rerun()  # deleted in another tab: the page says so
     except StorageError:
         return  # the page itself says what is wrong when it is used; a watcher does not disturb reading
     live = page.roundtable.engine.live_in_session(session_id, user_id=page.user_id)

@@ -8,3 +8,4 @@ FAVICON = str(_FOLDER / "favicon.png")
 LOGO = str(_FOLDER / "logo.png")
 STYLE = _FOLDER / "style.css"
 REPLAY_STYLE = _FOLDER / "replay.css"
+SESSIONS_STYLE = _FOLDER / "sessions.css"

@@ -1,0 +1,190 @@
+"""The sessions of the sidebar: by day, or as one searches; one row a session, its menu at the right."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from lib.errors import RoundtableError, StorageError
+from lib.records import SearchHit, SessionFilter, SessionSummary
+from lib.ui.notices import errors_shown
+from lib.ui.safe_markdown import plain_label
+from lib.ui.sessions_actions import (
+    act_on_session,
+    open_session,
+    rename_session,
+    replay_session,
+    show_all_sessions,
+    stop_renaming,
+)
+from lib.ui.sessions_seen import seen_runs
+from lib.ui.sessions_words import by_day, hit_in_words, mark_in_words, moment_in_words
+from lib.ui.tab import MOST_SESSIONS_SHOWN, SESSIONS_A_PAGE, TabState, open_tab
+
+if TYPE_CHECKING:
+    from lib.roundtable import Roundtable
+
+EVERY_S = 3.0
+"""How soon another tab's changes are seen."""
+LIVE_EVERY_S = 2.0
+HITS_SHOWN = 6
+MENU = {
+    "Rename": ":material/edit: Rename",
+    "Tags": ":material/sell: Tags and collection",
+    "Fork": ":material/fork_right: Fork",
+    "Replay": ":material/history: Replay",
+    "Copy link": ":material/link: Copy link",
+    "Delete": ":material/delete: Delete",
+}
+
+
+def draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, *, looking: bool) -> None:
+    """Draw search and list, drawn anew every few seconds. `looking`: the page shows the tab's session."""
+    live = bool(roundtable.engine.live(user_id=user_id))
+    every = LIVE_EVERY_S if live else EVERY_S
+    st.fragment(_draw_sessions, run_every=every)(roundtable, user_id, tab, looking)
+
+
+@errors_shown()
+def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
+    text = st.text_input(
+        "Search sessions",
+        key="session_search",
+        type="search",
+        live="300ms",
+        placeholder="Search",
+        label_visibility="collapsed",
+    )
+    try:
+        if text and text.strip():
+            _draw_found(roundtable, user_id, tab, text.strip())
+        else:
+            _draw_recent(roundtable, user_id, tab, looking)
+    except StorageError:
+        st.caption("Your sessions cannot be read now.")  # why is said at the foot and in the page
+
+
+def _draw_recent(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
+    page = roundtable.store.list_sessions(user_id=user_id, limit=tab.sessions_shown)
+    if looking:
+        for summary in page.items:
+            if summary.session_id == tab.session_id:
+                seen_runs().see(summary, user_id=user_id)
+    with st.container(key="session_list", gap=None):
+        for day, summaries in by_day(page.items):
+            st.caption(day)
+            for summary in summaries:
+                _draw_session(roundtable, summary, user_id, tab)
+    if not page.items:
+        st.caption("No sessions yet. Ask something, and it is kept here.")
+    elif page.next_cursor and tab.sessions_shown < MOST_SESSIONS_SHOWN:
+        st.button("Older", key="more_sessions", type="tertiary", icon=":material/expand_more:", on_click=_show_older)
+    elif page.next_cursor:
+        st.button(
+            "All sessions", key="all_sessions", type="tertiary", icon=":material/list:", on_click=show_all_sessions
+        )
+
+
+def _draw_found(roundtable: Roundtable, user_id: str, tab: TabState, text: str) -> None:
+    found = roundtable.store.list_sessions(user_id=user_id, limit=SESSIONS_A_PAGE, where=SessionFilter(text=text))
+    hits = roundtable.database.search.search(text, user_id=user_id, limit=HITS_SHOWN)
+    with st.container(key="session_list", gap=None):
+        for summary in found.items:
+            _draw_session(roundtable, summary, user_id, tab)
+    if hits.items:
+        st.caption("In questions and answers")
+        with st.container(key="session_hits", gap="xxsmall"):
+            for place, hit in enumerate(hits.items):
+                _draw_hit(hit, place)
+    if not found.items and not hits.items:
+        st.caption(f"Nothing of yours holds “{plain_label(text, 40)}”. Fewer or other words may.")
+
+
+def _draw_session(roundtable: Roundtable, summary: SessionSummary, user_id: str, tab: TabState) -> None:
+    session_id = summary.session_id
+    current = session_id == tab.session_id
+    key = f"session_row_open_{session_id}" if current else f"session_row_{session_id}"
+    with st.container(horizontal=True, wrap=False, gap=None, vertical_alignment="center", key=key):
+        if tab.renaming == session_id:
+            _draw_title_field(summary)
+            return
+        st.button(
+            _to_label(roundtable, summary, user_id),
+            key=f"session_{session_id}",
+            type="secondary" if current else "tertiary",
+            width="stretch",
+            wrap=False,
+            on_click=open_session,
+            args=(session_id,),
+        )
+        menu = f"session_menu_{session_id}"
+        st.menu_button(
+            f"Menu of {plain_label(summary.name, 60)}",
+            [name for name in MENU if name != "Fork" or summary.runs],
+            key=menu,
+            type="tertiary",
+            icon=":material/more_vert:",
+            format_func=MENU.__getitem__,
+            on_click=_act,
+            args=(menu, session_id),
+        )
+
+
+def _draw_title_field(summary: SessionSummary) -> None:
+    key = f"session_title_{summary.session_id}"
+    st.text_input(
+        "New title",
+        value=summary.name,
+        key=key,
+        max_chars=200,
+        label_visibility="collapsed",
+        on_change=rename_session,
+        args=(summary.session_id, key),
+    )
+    st.button("Cancel", key=f"keep_{key}", icon=":material/close:", type="tertiary", on_click=stop_renaming)
+
+
+def _draw_hit(hit: SearchHit, place: int) -> None:
+    st.button(
+        f"{hit_in_words(hit)} :gray[{moment_in_words(hit.asked_at)}]",
+        key=f"session_hit_{place}_{hit.run_id}",
+        type="tertiary",
+        width="stretch",
+        wrap=True,
+        on_click=replay_session,
+        args=(hit.session_id, hit.run_id),
+    )
+
+
+def _to_label(roundtable: Roundtable, summary: SessionSummary, user_id: str) -> str:
+    name = plain_label(summary.name, 60)
+    if seen_runs().is_unseen(summary, user_id=user_id):
+        name = f"**{name}**"
+    marks = [mark_in_words(summary, roundtable.catalogue)]
+    if summary.live:
+        marks.insert(0, ":green[●]")
+    if _not_stored_yet(roundtable, summary.session_id):
+        marks.insert(0, ":orange[not stored yet]")
+    return " ".join((*marks, name))
+
+
+def _not_stored_yet(roundtable: Roundtable, session_id: str) -> bool:
+    outbox = roundtable.database.outbox
+    try:
+        return bool(
+            outbox.pending_for(session_id=session_id) or outbox.pending_for(session_id=session_id, set_aside=True)
+        )
+    except (OSError, RoundtableError):
+        return False  # the folder is away: that is said where something should be kept in it
+
+
+def _act(menu: str, session_id: str) -> None:
+    chosen = st.session_state.get(menu)
+    if chosen in MENU:
+        act_on_session(chosen, session_id)
+
+
+def _show_older() -> None:
+    tab = open_tab()
+    tab.sessions_shown = min(tab.sessions_shown + SESSIONS_A_PAGE, MOST_SESSIONS_SHOWN)
