@@ -58,6 +58,33 @@ def test_a_question_goes_to_the_members_it_is_for_in_one_message(question: str, 
     assert list(tasks_of(question)) == members
 
 
+@pytest.mark.parametrize(
+    ("question", "tasks"),
+    [
+        ("Ask Sky: what is the secret word?", {"wx": "what is the secret word?"}),
+        ("ask the wx: Remember: my dogs are Rex and Ada.", {"wx": "Remember: my dogs are Rex and Ada."}),
+        (
+            "Tell Ledger: hello. Remember: the secret word is owl.",
+            {"money-1": "hello. Remember: the secret word is owl."},
+        ),
+        ("Ask Sky: good morning [member slow 2s]", {"wx": "good morning [slow 2s]"}),
+    ],
+)
+def test_words_for_a_member_are_passed_on_as_they_are_whatever_the_leader_knows(
+    question: str, tasks: dict[str, str]
+) -> None:
+    assert tasks_of(question, user("Remember: the secret word is bird."), assistant("Noted.")) == tasks
+
+
+def test_what_a_member_was_told_is_the_members_to_report() -> None:
+    question = user("Ask Sky: remember: the secret word is bird.")
+    result = called("delegate_task_to_member", {"member_id": "wx", "task": "t"}, "Noted: the secret word is bird.")
+    answer = words_of(system(ROSTER), question, *result, tools=[DELEGATE])
+    assert answer == "Sky reports: Noted: the secret word is bird."
+    later = words_of(system(ROSTER), question, *result, assistant(answer), "What is the secret word?", tools=[DELEGATE])
+    assert later == "The secret word is bird."
+
+
 def test_each_member_is_given_its_own_part_of_the_question() -> None:
     tasks = tasks_of("What is the weather in Paris and the price of ACME?")
     assert tasks == {"wx": "What is the weather in Paris", "money-1": "the price of ACME?"}

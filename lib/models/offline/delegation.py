@@ -12,6 +12,22 @@ from lib.models.offline.topics import TOPICS, clauses, keeps, overlap, topic_of,
 from lib.models.offline.words import content_stems, numbers
 
 
+def passed_on(context: Context, question: str) -> tuple[Call, ...]:
+    """Return the delegation that `Ask <member>: <words>` orders: the words as they are, for that member alone.
+
+    It goes before everything else, so that what a member knows can be asked although the leader knows it too.
+    """
+    if not context.offers(DELEGATE_ONE):
+        return ()
+    for member in context.members:
+        for name in filter(None, (member.member_id, member.name)):
+            order = re.match(rf"(?is)\s*(?:ask|tell)\s+(?:the\s+)?{re.escape(name)}\s*:\s*(?P<task>\S.*)$", question)
+            if order:
+                task = " ".join((order["task"].strip(), *context.directions.for_members))
+                return (Call(DELEGATE_ONE, {"member_id": member.member_id, "task": task}),)
+    return ()
+
+
 def delegations(context: Context, question: str) -> tuple[Call, ...]:
     """Return the delegations that `question` needs, all for one assistant message; none where no member fits."""
     handed_on = " ".join(context.directions.for_members)

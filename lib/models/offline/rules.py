@@ -8,7 +8,7 @@ from typing import Any
 
 from lib.models.offline.chores import do_chore
 from lib.models.offline.context import DELEGATE_ALL, DELEGATE_ONE, HISTORY_TOOLS, Context, ToolResult
-from lib.models.offline.delegation import delegations
+from lib.models.offline.delegation import delegations, passed_on
 from lib.models.offline.facts import (
     DONT_KNOW,
     Fact,
@@ -42,8 +42,11 @@ def decide(context: Context, response_format: Any = None) -> Reply:
     chore = do_chore(context, response_format)
     if chore is not None:
         return chore
+    order = passed_on(context, context.question)
+    if order and not context.results:
+        return Reply(calls=order)
     told, rest = split_told(context.question)
-    if not told:
+    if order or not told:
         return _answer(context, context.question)
     memory = context.offers(MEMORY_TOOL)
     if memory is not None and not context.results:
