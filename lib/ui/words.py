@@ -32,6 +32,13 @@ def count_in_words(count: int, noun: str) -> str:
     return f"{shown} {noun}" if count == 1 else f"{shown} {noun}s"
 
 
+def bytes_in_words(count: int) -> str:
+    """Return "640 bytes", "12 kB" or "2.1 MB"."""
+    if count < 1000:
+        return count_in_words(count, "byte")
+    return f"{count / 1000:.0f} kB" if count < 999_500 else f"{count / 1_000_000:.1f} MB"
+
+
 def elapsed_s(start: datetime | None, end: datetime | None = None) -> float | None:
     """Return the seconds from `start` to `end`, or to now while there is no end."""
     if start is None:
@@ -54,8 +61,7 @@ def end_in_words(run: RunRecord) -> str:
         case RunStatus.STOPPED:
             return "Stopped by you. This question is not part of what the team remembers."
         case RunStatus.FAILED:
-            reason = (run.error or "no reason was recorded").strip().rstrip(".")
-            return f"The model failed: {reason}."
+            return _failure_in_words(run.error)
         case RunStatus.INTERRUPTED:
             return "Interrupted: the app stopped while this was running."
         case RunStatus.PAUSED:
@@ -68,6 +74,13 @@ def end_in_words(run: RunRecord) -> str:
             return "The model gave no answer."
         case RunStatus.RUNNING | RunStatus.COMPLETED:
             return ""
+
+
+def _failure_in_words(error: str | None) -> str:
+    reason = (error or "no reason was recorded").strip().rstrip(".")
+    # The engine's reasons are sentences that say who failed; a provider's or another app's own words need an opening.
+    whole = reason.startswith(("The ", "There ", "A check "))
+    return f"{reason}." if whole else f"The model failed: {reason}."
 
 
 def place_in_words(address: str) -> str:

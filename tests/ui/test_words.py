@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lib.records import RunRecord, RunStatus, SessionKind, ToolCallRecord
+from lib.records import RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
 from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.words import (
     count_in_words,
@@ -59,13 +59,24 @@ def test_a_whole_second_time_is_not_shown_as_an_exact_one():
 
 
 def test_every_status_has_its_words_and_only_an_answer_has_none():
-    without = {status for status in RunStatus if not end_in_words(replace(RUN, status=status))}
+    said = (TextSegment(text="Yes."),)
+    without = {status for status in RunStatus if not end_in_words(replace(RUN, status=status, segments=said))}
     assert without == {RunStatus.COMPLETED, RunStatus.RUNNING}
+    assert end_in_words(RUN) == "The model gave no answer."
 
 
-def test_a_failed_run_says_the_plain_reason():
-    failed = replace(RUN, status=RunStatus.FAILED, error="The key was refused.")
-    assert end_in_words(failed) == "The model failed: The key was refused."
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        ("connection reset", "The model failed: connection reset."),
+        ("The model failed: connection reset.", "The model failed: connection reset."),
+        ("The model's provider did not accept the key", "The model's provider did not accept the key."),
+        ("There is no team 'desk'.", "There is no team 'desk'."),
+        (None, "The model failed: no reason was recorded."),
+    ],
+)
+def test_a_failed_run_says_the_plain_reason_once(error, words):
+    assert end_in_words(replace(RUN, status=RunStatus.FAILED, error=error)) == words
 
 
 def test_a_tool_call_reads_as_it_would_be_written():
