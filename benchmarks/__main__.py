@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from benchmarks.databases import Server, open_servers
 from benchmarks.latency import Latency, measure_latency
 from benchmarks.lists import PAGE, ListCost, measure_lists
+from benchmarks.sessions import FULL, QUICK, measure_sessions
 from benchmarks.turns import TurnCost, measure_turns
 
 FLAT_GOAL = 1.3
@@ -22,8 +23,9 @@ FASTER_GOAL = 20.0
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--database", choices=("SQLite", "MariaDB"), action="append", help="only this one")
-    parser.add_argument("--only", choices=("turns", "lists", "latency"), help="only this benchmark")
+    parser.add_argument("--only", choices=("turns", "lists", "sessions", "latency"), help="only this benchmark")
     parser.add_argument("--quick", action="store_true", help="small sessions: does it run, not how fast it is")
+    parser.add_argument("--plans", action="store_true", help="print the query plans of lists and searches")
     chosen = parser.parse_args(arguments)
     os.environ["AGNO_TELEMETRY"] = "false"
     for name in ("agno", "agno-team"):
@@ -35,6 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_turns(servers, quick=chosen.quick)
         if chosen.only in (None, "lists"):
             print_lists(servers, quick=chosen.quick)
+        if chosen.only in (None, "sessions"):
+            print_sessions(servers, quick=chosen.quick, plans=chosen.plans)
         if chosen.only in (None, "latency"):
             print_latency([measure_latency(server) for server in servers])
     print(f"\nMeasured in {time.perf_counter() - began:.0f} s.")
@@ -76,6 +80,26 @@ def print_lists(servers: Sequence[Server], *, quick: bool) -> None:
         costs: list[ListCost] = measure_lists(server, sessions=sessions, sizes=sizes, repeats=repeats)
         for cost in costs:
             row(cost.server, cost.runs_each, cost.plain_ms, cost.ours_ms, f"{cost.plain_ms / cost.ours_ms:.1f}x")
+
+
+def print_sessions(servers: Sequence[Server], *, quick: bool, plans: bool) -> None:
+    size = QUICK if quick else FULL
+    print(
+        f"\n{size.sessions:,} sessions of {size.users} users, some with {size.runs_of_long:,} runs of {size.run_bytes:,} "
+        f"bytes: pages of one with {size.of_listing:,}, searches of one with {size.of_searching:,}"
+    )
+    costs = [cost for server in servers for cost in measure_sessions(server, size=size, repeats=2 if quick else 15)]
+    head("database", "ours", "in database", "plain Agno", "faster", "goal", "", "rows")
+    for cost in costs:
+        faster = f"{cost.plain_ms / cost.ours_ms:.0f}x" if cost.plain_ms else ""
+        met = cost.database_ms <= cost.goal_ms and (cost.plain_ms is None or cost.plain_ms >= 100 * cost.ours_ms)
+        row(cost.server, cost.ours_ms, cost.database_ms, cost.plain_ms or "", faster, f"{cost.goal_ms:.0f} ms",
+            "met" if met else "MISSED", f"{cost.rows}  {cost.call}")  # fmt: skip
+    if plans:
+        for cost in costs:
+            print(f"\n  {cost.server}, {cost.call}:")
+            for plan in cost.plans:
+                print(f"    {plan}")
 
 
 def print_latency(latencies: Sequence[Latency]) -> None:

@@ -11,7 +11,8 @@ characters of a question or an answer.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -48,6 +49,8 @@ MAX_TEXT_LENGTH = 100_000
 BATCH = 100
 RECHECK_S = 120
 """Agno's times are whole seconds and clocks differ: rows written this long before the newest are looked at again."""
+RECHECKED_FOR_S = 900
+"""But not when the newest is older than this, by our own clock."""
 
 _CANDIDATES = 200
 _ROUNDS = 5
@@ -113,22 +116,22 @@ class SearchIndex:
 
     def update(self) -> int:
         """Take in the next batch of new or changed runs; return how many were read (0: it is current)."""
+        # Most looks find nothing: those must not take SQLite's one writer's lock.
+        if not any(self._connector.read(_look)):
+            return 0
         return self._connector.write(self._take_in_batch)
 
     def _take_in_batch(self, connection: Connection) -> int:
-        here = connection.execute(select(progress).with_for_update()).mappings().one()
-        new = _read_rows_after(connection, here["updated_at"], here["run_id"])
-        advanced = bool(new)
-        if advanced:
+        connection.execute(select(progress).with_for_update()).all()  # one process at a time
+        new, changed = _look(connection)
+        if new:
             last = new[-1]
             connection.execute(update(progress).values(updated_at=last["updated_at"], run_id=last["run_id"]))
-        else:
-            new = _read_rows_since(connection, here["updated_at"] - RECHECK_S)
-        changed = _without_known(connection, new)
-        for row in _read_bodies(connection, [row["run_id"] for row in changed]):
+        bodies = _read_bodies(connection, [row["run_id"] for row in changed])
+        for row in bodies:
             _forget(connection, self._connector.dialect, row["run_id"])
             self._remember(connection, row)
-        return len(new) if advanced else len(changed)
+        return len(new) or len(bodies)
 
     def _remember(self, connection: Connection, row: RowMapping) -> None:
         owner = row["owner"] or ""  # a session without an owner is nobody's to search; its rows are only ticked off
@@ -224,13 +227,25 @@ class SearchIndex:
 _columns = (runs.c.run_id, *_fingerprint)
 
 
+def _look(connection: Connection) -> tuple[Sequence[RowMapping], list[RowMapping]]:
+    """Return the next rows that nobody has looked at, and those to take in: of these, else of the latest ones."""
+    here = connection.execute(select(progress)).mappings().one()
+    new = _read_rows_after(connection, here["updated_at"], here["run_id"])
+    return new, _without_known(connection, new or _read_rows_again(connection, here["updated_at"]))
+
+
 def _read_rows_after(connection: Connection, updated_at: int, run_id: str) -> Sequence[RowMapping]:
-    later = or_(runs.c.updated_at > updated_at, and_(runs.c.updated_at == updated_at, runs.c.run_id > run_id))
-    return _read_heads(connection, later)
+    moment = runs.c.updated_at
+    # The plain bound first: without it SQLite reads the whole index.
+    return _read_heads(connection, and_(moment >= updated_at, or_(moment > updated_at, runs.c.run_id > run_id)))
 
 
-def _read_rows_since(connection: Connection, updated_at: int) -> Sequence[RowMapping]:
-    return _read_heads(connection, or_(runs.c.updated_at >= updated_at, runs.c.updated_at.is_(None)), limit=10 * BATCH)
+def _read_rows_again(connection: Connection, updated_at: int) -> Sequence[RowMapping]:
+    """Return what was written shortly before the newest, while that is not long ago, and rows without a time."""
+    undated = _read_heads(connection, runs.c.updated_at.is_(None), limit=10 * BATCH)
+    if updated_at < time.time() - RECHECKED_FOR_S:
+        return undated
+    return [*undated, *_read_heads(connection, runs.c.updated_at >= updated_at - RECHECK_S, limit=10 * BATCH)]
 
 
 def _read_heads(connection: Connection, condition: Any, *, limit: int = BATCH) -> Sequence[RowMapping]:
@@ -245,7 +260,9 @@ def _without_known(connection: Connection, rows: Sequence[RowMapping]) -> list[R
     return [row for row in rows if known.get(row["run_id"]) != _to_fingerprint(row)][:BATCH]
 
 
-def _read_bodies(connection: Connection, run_ids: Iterable[str]) -> Sequence[RowMapping]:
+def _read_bodies(connection: Connection, run_ids: Sequence[str]) -> Sequence[RowMapping]:
+    if not run_ids:
+        return ()
     statement = (
         select(runs, func.length(runs.c.run_data).label("size"), sessions.c.user_id.label("owner"))
         .join_from(runs, sessions, runs.c.session_id == sessions.c.session_id)
@@ -265,6 +282,8 @@ def _forget(connection: Connection, dialect: str, run_id: str) -> None:
 def _still_there(connection: Connection, rows: Sequence[RowMapping], user_id: str | None) -> Sequence[RowMapping]:
     """Drop what was deleted, or went to somebody else, since it was indexed."""
     ids = [row["run_id"] for row in rows]
+    if not ids:
+        return rows
     statement = (
         select(runs.c.run_id)
         .join_from(runs, sessions, runs.c.session_id == sessions.c.session_id)
