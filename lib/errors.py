@@ -14,7 +14,8 @@
     │   ├── NotFound             no such thing for this user: missing, deleted, malformed or another user's
     │   │   ├── SessionNotFound
     │   │   ├── RunNotFound
-    │   │   └── ImageNotFound
+    │   │   ├── ImageNotFound
+    │   │   └── ExperimentNotFound
     │   └── HistoryNotSaved      the database refused a write; it is kept on disk and will be written
     └── RunRefused               a run cannot be started in this session now
 
@@ -99,6 +100,14 @@ class ImageNotFound(NotFound):
     def __init__(self, image_id: str) -> None:
         super().__init__(f"The image {image_id!r} is not there. Its file may have been removed from MEDIA_DIR.")
         self.image_id = image_id
+
+
+class ExperimentNotFound(NotFound):
+    """There is no experiment on recall with this id for this user."""
+
+    def __init__(self, experiment_id: str) -> None:
+        super().__init__(f"There is no experiment {experiment_id!r} among yours. It may have been deleted.")
+        self.experiment_id = experiment_id
 
 
 class HistoryNotSaved(StorageError):

@@ -32,7 +32,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.schema import CreateTable
 
-from lib.errors import NotFound, RunNotFound, SessionNotFound
+from lib.errors import ExperimentNotFound, RunNotFound, SessionNotFound
 from lib.records import LAB_SESSION_PREFIX, MAX_ID_LENGTH, SessionKind
 from lib.storage.connector import Connector
 from lib.storage.forking import build_renaming, select_runs, to_forked_row
@@ -72,14 +72,6 @@ _cells = Table(
     Column("result", _LONG_TEXT, nullable=False),
     **ON_MYSQL,
 )
-
-
-class ExperimentNotFound(NotFound):
-    """There is no experiment with this id for this user."""
-
-    def __init__(self, experiment_id: str) -> None:
-        super().__init__(f"There is no experiment {experiment_id!r} among yours. It may have been deleted.")
-        self.experiment_id = experiment_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
