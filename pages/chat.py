@@ -4,6 +4,7 @@ from functools import partial
 
 import streamlit as st
 
+from lib.ui.attaching import draw_waiting
 from lib.ui.chat import draw_composer, draw_empty_state, draw_header, draw_history, open_chat
 from lib.ui.frame import open_page
 from lib.ui.live import draw_live_runs, draw_progress
@@ -23,6 +24,7 @@ draw_explanations(memory)
 with st.bottom:
     draw_progress(chat)
     draw_carried(memory)
+    draw_waiting()
 draw_composer(
     chat
 )  # not inside st.bottom: Streamlit keeps a page at its newest message only for an input it placed itself

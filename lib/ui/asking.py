@@ -2,32 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 import streamlit as st
 
+from lib.records import Attachment
+from lib.ui.attaching import keep_waiting, take_files, waiting_images
 from lib.ui.identity import current_user
-from lib.ui.notices import to_notice
+from lib.ui.notices import Notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.tab import TabState, open_tab
 
 
 def ask_what_was_written() -> None:
-    """Ask what was written in the composer; where that is not possible, it stays there."""
-    written = st.session_state.get("chat_input") or ""
-    if not written.strip():
-        return
-    ask(written)
-    if open_tab().notice is not None:
-        st.session_state["chat_input"] = written
+    """Ask what was written in the composer; where that is not possible, it and its images stay there."""
+    sent = st.session_state.get("chat_input") or ""
+    question, files = (sent, []) if isinstance(sent, str) else (sent.text, sent.files)
+    refused = take_files(files)
+    images = waiting_images()
+    if refused is None and images and not question.strip():
+        refused = Notice("Not asked yet", "Write what you want to know about the image.")
+    if refused is None and question.strip():
+        ask(question, images)
+        refused = open_tab().take_notice()
+        images = images if refused else ()
+    keep_waiting(images, refused)
+    if refused is not None:
+        st.session_state["chat_input"] = question
 
 
-def ask(question: str) -> None:
+def ask(question: str, images: Sequence[Attachment] = ()) -> None:
     """Ask `question` in the tab's session, or in a new one."""
     tab = open_tab()
     with _failure_noted(tab):
-        _start(tab, question)
+        _start(tab, question, images)
 
 
 def ask_again(run_id: str) -> None:
@@ -35,8 +44,13 @@ def ask_again(run_id: str) -> None:
     tab = open_tab()
     with _failure_noted(tab):
         settings = shared_settings()
-        run = shared_roundtable().store.get_run(run_id, user_id=current_user(settings))
-        _start(tab, run.question)
+        user_id, store = current_user(settings), shared_roundtable().store
+        run = store.get_run(run_id, user_id=user_id)
+        images = [
+            Attachment(store.get_image(run_id, image.image_id, user_id=user_id), image.mime_type or "", image.name)
+            for image in run.images
+        ]
+        _start(tab, run.question, images)
 
 
 def stop(run_id: str) -> None:
@@ -47,7 +61,7 @@ def stop(run_id: str) -> None:
         tab.stopping_run_id = run_id
 
 
-def _start(tab: TabState, question: str) -> None:
+def _start(tab: TabState, question: str, images: Sequence[Attachment]) -> None:
     settings, roundtable = shared_settings(), shared_roundtable()
     user_id = current_user(settings)
     window = st.session_state.get("history_window", settings.num_history_runs)
@@ -55,7 +69,9 @@ def _start(tab: TabState, question: str) -> None:
         team = roundtable.store.get_session(tab.session_id, user_id=user_id).component_id
     else:
         team = tab.team or roundtable.catalogue.entries[0].name
-    handle = roundtable.engine.start(question, user_id=user_id, team=team, session_id=tab.session_id, window=window)
+    handle = roundtable.engine.start(
+        question, user_id=user_id, team=team, session_id=tab.session_id, window=window, images=images
+    )
     tab.select_session(handle.session_id)
     st.session_state["history_window"] = window  # a new session goes on with the window it began with
 

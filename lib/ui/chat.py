@@ -11,9 +11,12 @@ import streamlit as st
 from lib.errors import ModelUnavailable, NotFound, RoundtableError, TeamUnavailable
 from lib.models import check_model
 from lib.records import RunRecord, SavedState, SessionSummary
+from lib.storage.pictures import MAX_IMAGE_MB
 from lib.ui.asking import ask, ask_again, ask_what_was_written
+from lib.ui.attaching import IMAGE_TYPES
 from lib.ui.delegations import Cards
 from lib.ui.frame import PageFrame
+from lib.ui.images import ImageSource
 from lib.ui.notices import Notice, draw_notice, to_notice
 from lib.ui.runs import RunDrawing, draw_run
 from lib.ui.safe_markdown import plain_label, safe_markdown
@@ -49,7 +52,8 @@ class Chat:
     def drawing(self) -> RunDrawing:
         """Return how runs are drawn here: with the members' names, and able to ask again."""
         names = {member.member_id: member.name for member in self.team.all_members()} if self.team else {}
-        return RunDrawing(cards=Cards(member_names=names), ask_again=ask_again)
+        images = ImageSource(self.page.roundtable.store, self.page.user_id)
+        return RunDrawing(cards=Cards(member_names=names), ask_again=ask_again, images=images)
 
 
 def open_chat(page: PageFrame) -> Chat:
@@ -99,7 +103,10 @@ def draw_header(chat: Chat) -> None:
                 facts.append(count_in_words(sum(count or 0 for count in tokens), "token"))
             st.caption(plain_label(" · ".join(facts)), width="content")
             st.page_link(
-                REPLAY_PAGE, label="Replay", icon=":material/history:", query_params={"session": chat.session.session_id}
+                REPLAY_PAGE,
+                label="Replay",
+                icon=":material/history:",
+                query_params={"session": chat.session.session_id},
             )
     for problem in chat.page.roundtable.catalogue.problems:
         st.warning(
@@ -163,6 +170,9 @@ def draw_composer(chat: Chat) -> None:
     st.chat_input(
         f"Ask {chat.team.title}",
         key="chat_input",
+        accept_file="multiple",
+        file_type=IMAGE_TYPES,
+        max_upload_size=MAX_IMAGE_MB,
         on_submit=ask_what_was_written,
         disabled=problem is not None,
     )

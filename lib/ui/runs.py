@@ -13,7 +13,6 @@ import streamlit as st
 
 from lib.records import (
     DelegationSegment,
-    ImageRecord,
     RunRecord,
     RunStatus,
     SavedState,
@@ -23,6 +22,7 @@ from lib.records import (
 )
 from lib.ui.delegations import Cards, draw_delegation, draw_tool_call
 from lib.ui.drawn_keys import DrawnKeys
+from lib.ui.images import ImageSource, draw_images
 from lib.ui.safe_markdown import plain_label, safe_markdown
 from lib.ui.words import count_in_words, end_in_words, run_time_in_words
 
@@ -35,6 +35,7 @@ class RunDrawing:
 
     cards: Cards = field(default_factory=Cards)
     ask_again: Callable[[str], None] | None = None  # called with the run's id
+    images: ImageSource | None = None  # None: images are named, not shown
     actions: bool = True  # the line with time, tokens and copy
 
     @property
@@ -47,7 +48,7 @@ def draw_run(run: RunRecord, drawing: RunDrawing | None = None) -> None:
     """Draw one question and everything that came of it, in order."""
     drawing = drawing or RunDrawing()
     with st.container(key=drawing.keys.run(run.run_id), gap="small"):
-        _draw_question(run, drawing.keys)
+        _draw_question(run, drawing)
         with st.chat_message("assistant", avatar=":material/hub:"):
             draw_segments(run, drawing)
             _draw_end(run, drawing)
@@ -70,14 +71,13 @@ def draw_segments(run: RunRecord, drawing: RunDrawing) -> None:
         st.markdown(":shimmer[thinking]")
 
 
-def _draw_question(run: RunRecord, keys: DrawnKeys) -> None:
+def _draw_question(run: RunRecord, drawing: RunDrawing) -> None:
     with (
-        st.container(key=keys.message(run.question_message_id, run_id=run.run_id, position="question")),
+        st.container(key=drawing.keys.message(run.question_message_id, run_id=run.run_id, position="question")),
         st.chat_message("user", avatar=":material/person:"),
     ):
         st.markdown(safe_markdown(run.question) or "*(no text)*")
-        for image in run.images:
-            st.caption(_image_in_words(image))
+        draw_images(run, drawing.images, drawing.keys)
 
 
 def _draw_segment(run: RunRecord, segment: Segment, drawing: RunDrawing, position: int) -> None:
@@ -152,7 +152,3 @@ def _draw_actions(run: RunRecord, keys: DrawnKeys) -> None:
         )
         if copy.open:
             copy.code(run.answer, language=None, wrap_lines=True, width=420)
-
-
-def _image_in_words(image: ImageRecord) -> str:
-    return f":material/image: {plain_label(image.name or image.mime_type or 'image')}"

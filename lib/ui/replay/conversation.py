@@ -10,6 +10,7 @@ import streamlit as st
 from lib.records import DelegationSegment, RunRecord, Segment, ToolCallRecord, ToolSegment
 from lib.replay.playback import Playback, build_playback
 from lib.ui.delegations import Cards
+from lib.ui.images import ImageSource
 from lib.ui.notices import errors_shown
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import open_run
@@ -36,7 +37,7 @@ def draw_conversation(opened: OpenedReplay) -> None:
     shown = opened.read([head.run_id for head in opened.heads[first:last]])
     if first:
         _draw_way("Earlier runs", "earlier_runs", ":material/expand_less:", opened.heads[first - 1].run_id)
-    lazy = RunDrawing(cards=Cards(lazy=True))
+    lazy = RunDrawing(cards=Cards(lazy=True), images=_images(opened))
     filled = replace(lazy, cards=replace(lazy.cards, lazy=False))
     for run in shown.runs:
         here = run.run_id == opened.head.run_id
@@ -46,6 +47,10 @@ def draw_conversation(opened: OpenedReplay) -> None:
         bring_into_view("replay_here", opened.head.run_id)
     if last < len(opened.heads):
         _draw_way("Later runs", "later_runs", ":material/expand_more:", opened.heads[last].run_id)
+
+
+def _images(opened: OpenedReplay) -> ImageSource:
+    return ImageSource(opened.page.roundtable.store, opened.page.user_id)
 
 
 def _draw_way(label: str, key: str, icon: str, run_id: str) -> None:
@@ -97,7 +102,7 @@ def _draw_playback(opened: OpenedReplay, playback: Playback) -> None:
     st.caption(
         f"{seconds_in_words(at) or '0 s'} of {seconds_in_words(total)}. Words appear when their request was answered."
     )
-    draw_run(_as_of_then(playback.at(at), playback, at), RunDrawing(actions=at >= total))
+    draw_run(_as_of_then(playback.at(at), playback, at), RunDrawing(actions=at >= total, images=_images(opened)))
 
 
 def _as_of_then(run: RunRecord, playback: Playback, at: float) -> RunRecord:
