@@ -33,8 +33,14 @@ def test_plain_agno_answers_the_same_question_on_a_database_of_its_own(database_
 def test_the_quick_benchmark_prints_every_table_for_both_databases(capsys):
     assert main(["--quick"]) == 0
     printed = capsys.readouterr().out
-    for heading in ("One run in a session", "The first page of sessions", "From the model's word"):
+    for heading in (
+        "One run in a session",
+        "The first page of sessions",
+        "pages of one with",
+        "Reading a session back",
+        "From the model's word",
+    ):
         assert heading in printed
     rows = [line.split() for line in printed.splitlines() if line.split()[:1] in (["SQLite"], ["MariaDB"])]
-    assert len(rows) == 2 * (3 + 2 + 2)
-    assert all(float(number) > 0 for cells in rows for number in cells[2:4])
+    assert len(rows) == 2 * (3 + 2 + 11 + 2 + 2)
+    assert all(float(number) > 0 for cells in rows for number in cells[2:3])

@@ -237,7 +237,7 @@ def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict
         "tags": TAG_MARK + TAG_MARK.join(summary.tags) + TAG_MARK if summary.tags else "",
         "first_question": _storable(summary.first_question or "") or None,
         "search_text": fold(_storable(told)),
-        "runs": int(sums.runs or 0) if sums else 0,
+        "runs": int(sums.runs or 0) if sums else summary.runs,
         "failed_runs": int(sums.failed_runs or 0) if sums else 0,
         "unfinished_runs": int(sums.unfinished_runs or 0) if sums else 0,
         "tokens": _to_tokens(sums, listing.title_tokens(row)),

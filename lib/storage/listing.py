@@ -29,6 +29,8 @@ from lib.errors import InvalidInput
 from lib.records import LAB_SESSION_PREFIX, RunStatus, SessionKind, SessionSummary
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part, parse_part
+from lib.storage.legacy_runs import read_legacy_runs
+from lib.storage.reading import to_run_records_of_blob
 from lib.storage.run_queue import LiveRun
 from lib.storage.schema import runs, sessions
 from lib.storage.staging import FIRST_QUESTION_LENGTH
@@ -140,10 +142,28 @@ def read_details(connection: Connection, rows: Sequence[Mapping[str, Any]], *, c
     statement = select(runs.c.session_id, func.count()).where(*top_level).group_by(runs.c.session_id)
     counts = [] if counted else connection.execute(statement).all()
     unnamed = [row["session_id"] for row in rows if not _first_question(row)]
-    return Details(
+    last = _read_last_runs(connection, ids)
+    legacy = _read_legacy_details(connection, [session_id for session_id in ids if session_id not in last])
+    return legacy | Details(
         runs={row[0]: row[1] for row in counts},
-        last=_read_last_runs(connection, ids),
+        last=last,
         first_questions=_read_first_questions(connection, unnamed),
+    )
+
+
+def _read_legacy_details(connection: Connection, ids: Sequence[str]) -> Details:
+    """Return the same of sessions that Agno 2 wrote: their runs are in their rows."""
+    found = {
+        session_id: to_run_records_of_blob(stored) for session_id, stored in read_legacy_runs(connection, ids).items()
+    }
+    return Details(
+        runs={session_id: len(records) for session_id, records in found.items()},
+        last={session_id: (records[-1].run_id, records[-1].status) for session_id, records in found.items()},
+        first_questions={
+            session_id: records[0].question[:FIRST_QUESTION_LENGTH]
+            for session_id, records in found.items()
+            if records[0].question
+        },
     )
 
 

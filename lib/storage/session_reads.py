@@ -18,8 +18,9 @@ from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
 from lib.storage.identity import exactly, is_storable_id, to_scope
+from lib.storage.legacy_runs import read_legacy_runs
 from lib.storage.media import MediaFolder
-from lib.storage.reading import to_run_record
+from lib.storage.reading import to_run_record, to_run_records_of_blob
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import sessions
 from lib.storage.session_lists import to_list_scope
@@ -154,7 +155,14 @@ class SessionReads:
         )
         live = self._queue.live_states([session_id])
         items = tuple(to_run_record(row, members.get(row["run_id"], ()), live_run_ids=live) for row in reversed(rows))
+        if older is None:
+            items = (*self._list_legacy_runs(session_id, {row["run_id"] for row in rows}), *items)
         return Page(items=items, next_cursor=older)
+
+    def _list_legacy_runs(self, session_id: str, known: Collection[str]) -> tuple[RunRecord, ...]:
+        """Return the runs in the row of a session that Agno 2 wrote; they came before all others."""
+        found = self._connector.read(lambda connection: read_legacy_runs(connection, [session_id]))
+        return to_run_records_of_blob([run for run in found.get(session_id, ()) if run.get("run_id") not in known])
 
     def get_run(self, run_id: str, *, user_id: str | Reader) -> RunRecord:
         """Return a run with the member runs under it."""

@@ -417,3 +417,32 @@ def test_forks_and_heads_forget_what_is_deleted(database):
     store.delete_sessions([fork.session_id], user_id="ann")
     assert store.list_forks(session_id, user_id="ann") == ()
     assert database.connector.read(lambda connection: len(connection.execute(select(forks)).all())) == 1
+
+
+def test_a_session_of_agno_2_is_listed_and_opens(database):
+    blob = [
+        {"run_id": f"old-{number}", "team_id": "desk", "session_id": "old", "status": "COMPLETED",
+         "input": {"input_content": f"Old question {number}"}, "content": f"Old answer {number}",
+         "messages": [{"role": "user", "content": f"Old question {number}"},
+                      {"role": "assistant", "content": f"Old answer {number}"}]}
+        for number in range(3)
+    ]  # fmt: skip
+
+    def write(connection):
+        connection.execute(text("ALTER TABLE agno_sessions ADD COLUMN runs TEXT"))
+        connection.execute(
+            text(
+                "INSERT INTO agno_sessions (session_id, session_type, team_id, user_id, created_at, updated_at, runs) "
+                "VALUES ('old', 'team', 'desk', 'ann', 1, 2, :runs)"
+            ),
+            {"runs": json.dumps(blob)},
+        )
+
+    database.connector.write(write)
+    for _ in range(2):  # before it is followed, and after
+        summary = database.sessions.get_session("old", user_id="ann")
+        assert (summary.runs, summary.name, summary.last_status) == (3, "Old question 0", RunStatus.COMPLETED)
+        found = database.sessions.list_runs("old", user_id="ann").items
+        assert [run.question for run in found] == [f"Old question {number}" for number in range(3)]
+        follow(database)
+    assert listed(database, text="old question") == {"old"}
