@@ -30,6 +30,7 @@ from lib.recall.experiment import (
     csv_rows,
     estimate_tokens,
     read_fact,
+    read_numbers,
 )
 from lib.recall.lab import RecallLab, RunningExperiment
 from lib.roundtable import open_roundtable
@@ -63,17 +64,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     finally:
         lab.close()
         roundtable.close()
-
-
-def read_numbers(text: str) -> tuple[int, ...]:
-    """Return the numbers of `0-10`, `1,3,10` or a mixture, in order. Raises InvalidInput."""
-    numbers: list[int] = []
-    for part in text.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise InvalidInput(f"{text!r} is no list of numbers. Write it as 0-10 or 1,3,10.")
-        numbers.extend(range(int(first), int(last if dash else first) + 1))
-    return tuple(dict.fromkeys(numbers))
 
 
 def read_facts(text: str) -> tuple[Fact, ...]:

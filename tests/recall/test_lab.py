@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from lib.errors import InvalidInput, NotFound, TeamUnavailable
-from lib.recall.__main__ import main, read_facts, read_numbers
-from lib.recall.experiment import SAMPLE_FACTS, CellState, Fact, Plan, build_grid, estimate_tokens
+from lib.recall.__main__ import main, read_facts
+from lib.recall.experiment import SAMPLE_FACTS, CellState, Fact, Plan, build_grid, estimate_tokens, read_numbers
 from lib.recall.lab import Experiment, ExperimentState, RecallLab, RunningExperiment
 from lib.records import LAB_SESSION_PREFIX
 from lib.roundtable import Roundtable, open_roundtable
