@@ -10,7 +10,7 @@ import pytest
 from lib.errors import DatabaseUnavailable
 from lib.events import RunEnded, RunSaved
 from lib.records import RunStatus, SavedState
-from lib.storage import open_database
+from lib.storage import open_database, sessions
 from tests.conftest import build_settings
 from tests.runs.scripted import ask, build_desk, build_engine, say, use
 from tests.services.ports import wait_until
@@ -112,7 +112,17 @@ def test_a_mariadb_that_dies_in_mid_run_loses_nothing(mariadb, tmp_path):
     mariadb.drop_database(name)
 
 
-def test_a_session_deleted_while_it_is_answered_does_not_come_back(open_engine, database):
+def test_deleting_a_session_stops_what_is_answered_in_it(open_engine, database):
+    engine = open_engine(say("First.", 10.0, "Last."))
+    handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
+    list(handle.events(timeout=0.4))
+    database.sessions.delete_session("s1", user_id="ada")
+    assert handle.wait(20).status is RunStatus.STOPPED
+    assert database.sessions.list_sessions(user_id="ada").items == ()
+
+
+def test_an_answer_that_comes_after_its_session_was_deleted_does_not_bring_it_back(open_engine, database, monkeypatch):
+    monkeypatch.setattr(sessions, "STOP_PATIENCE_S", 0.0)  # the deletion does not wait until the run has stopped
     engine = open_engine(say("First.", 1.0, "Last."))
     handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
     list(handle.events(timeout=0.4))

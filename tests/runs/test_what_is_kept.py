@@ -22,7 +22,7 @@ def test_the_settings_in_force_are_stored_with_the_run(open_engine, database):
     assert (
         stored.settings
         == run.settings
-        == {"model": "offline", "window": 2, "team": "desk", "app_version": lib.__version__}
+        == {"model": "tests:scripted", "window": 2, "team": "desk", "app_version": lib.__version__}
     )
     assert stored.model == "tests:scripted"
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, sync_playwright
+from playwright.sync_api import Browser, expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",  # root in a container has no other choice
@@ -19,6 +19,9 @@ ARGUMENTS = [
     "--disable-sync",
 ]
 
+PATIENCE_MS = 20_000
+"""How long a page may take to show what a test expects: the first page of a process imports Agno, on a busy machine."""
+
 
 @contextmanager
 def open_chromium() -> Iterator[Browser]:
@@ -26,6 +29,7 @@ def open_chromium() -> Iterator[Browser]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         raise RuntimeError("chromium is missing: install Debian's package chromium (make test does)")
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, headless=True, args=ARGUMENTS)
         try:
