@@ -208,6 +208,8 @@ class _SessionHistory:
         successor = self.successors.get(other.run_id)
         # Its answer is its own; the question may have come with the new answer, which has the same message.
         answer = next((m.message_id for m in reversed(other.messages) if not m.from_history), None)
+        if successor is not None and successor.run_id == run.run_id:
+            return other  # Agno sets the old answer aside before it asks for the new one
         later = not is_before(successor, run) if successor else answer in given
         if not later:
             return other
