@@ -10,7 +10,9 @@ st.set_page_config(page_title="Roundtable", page_icon=FAVICON)
 
 pages = [
     st.Page("pages/chat.py", title="Chat", icon=":material/forum:", default=True),
+    st.Page("pages/sessions.py", title="Sessions", icon=":material/list:"),
     st.Page("pages/replay.py", title="Replay", icon=":material/history:"),
+    st.Page("pages/recall.py", title="Recall lab", icon=":material/psychology:"),
 ]
 
 with errors_shown():

@@ -13,12 +13,12 @@ agno-facts 8.4), and only if the member has `add_history_to_context`. Its rule d
   hands no history to members of its own: their session is thrown away after each delegation.
 
 With `add_team_history_to_members` the task text begins with question and answer of the newest completed top-level runs
-(`TeamSession.get_team_history`).
+(`TeamSession.get_team_history`, `get_team_history_context`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from lib.recall.reasons import Reason
@@ -107,6 +107,45 @@ def list_team_history(runs: Sequence[RunRecord], rules: TeamHistoryRules) -> tup
     if rules.num_team_history_runs is None:
         return tuple(completed)
     return tuple(completed[-rules.num_team_history_runs :]) if rules.num_team_history_runs > 0 else ()
+
+
+_TEAM_HISTORY = ("<team_history_context>", "</team_history_context>")
+
+
+def to_team_history_text(told: Sequence[RunRecord]) -> str:
+    """Return the words in which a member is told of these runs; empty where there are none."""
+    if not told:
+        return ""
+    lines = [_TEAM_HISTORY[0]]
+    for number, run in enumerate(told, 1):
+        lines.append(f"[run-{number}]")
+        lines += [f"{word}: {text}" for word, text in zip(("input", "response"), _said_in(run), strict=True) if text]
+        lines.append("")
+    return "\n".join([*lines, _TEAM_HISTORY[1]])
+
+
+def split_task(task: str) -> tuple[str, str]:
+    """Return the team history that a member's task begins with, and what it was asked to do; both may be empty."""
+    begin, end = task.find(_TEAM_HISTORY[0]), task.rfind(_TEAM_HISTORY[1])
+    if begin < 0 or end < begin:
+        return "", task
+    after = end + len(_TEAM_HISTORY[1])
+    return task[begin:after], f"{task[:begin]}{task[after:]}".strip()
+
+
+def _said_in(run: RunRecord) -> tuple[str, str]:
+    """Return question and answer of a run as Agno tells them: all the leader said, not only after its last tool."""
+    stored = run.raw.get("run_data")
+    content = stored.get("content") if isinstance(stored, Mapping) else None
+    return run.question, content if isinstance(content, str) else run.answer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemberRules:
+    """All that decides what a member is given of earlier runs, as it is in force."""
+
+    history: HistoryRules = HistoryRules(add_history=False)  # see `rules_for_member`
+    team_history: TeamHistoryRules | None = None  # None: nothing is told of the team's runs
 
 
 def predict_past(earlier: Sequence[RunRecord], run: RunRecord) -> PredictedContext:

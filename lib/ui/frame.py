@@ -34,13 +34,13 @@ class PageFrame:
     identity: Identity
 
 
-def open_page(title: str) -> PageFrame:
+def open_page(title: str, *, wide: bool = False) -> PageFrame:
     """Return the frame of the page called `title`, drawn around it, with user and resources checked; stops it otherwise.
 
     The page's file is `pages/<title in small letters>.py`.
     """
     _guard()
-    st.set_page_config(page_title=f"{title} · Roundtable", page_icon=FAVICON, layout="centered")
+    st.set_page_config(page_title=f"{title} · Roundtable", page_icon=FAVICON, layout="wide" if wide else "centered")
     st.logo(LOGO, icon_image=FAVICON, size="large")
     st.html(STYLE)
     settings, identity, roundtable = _open_resources()

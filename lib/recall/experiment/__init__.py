@@ -1,11 +1,12 @@
-"""An experiment on recall as values: facts x distances x windows x repeats, their results, and what is drawn of them.
+"""An experiment on recall as values: what is measured, what came of it, and what is drawn of that.
 
 Words: a *cell* is one measurement. A fact is planted, `distance` filler runs pass, and it is asked for with a history
-window of `window` runs. A *growth* is a session in which a fact was planted and fillers passed up to the greatest distance;
-every cell asks in a fork of a growth, cut off at its distance, so that no question ever refreshes what another measures.
+window of `window` runs; whose memory that measures is its *subject*: the leader or a member. A *growth* is a session in
+which a fact was planted for a subject and fillers passed up to the greatest distance; every cell asks in a fork of a
+growth, cut off at its distance, so that no question ever refreshes what another measures.
 
     facts.py    what is planted, and what passes between
-    plan.py     what is measured, and about what it costs
+    plan.py     what is measured, of whom, and about what it costs
     results.py  what was measured, one row a cell
     summary.py  the grid with its cliff, recall against tokens, comparison
 """
@@ -19,8 +20,11 @@ from lib.recall.experiment.facts import (
     read_fact,
 )
 from lib.recall.experiment.plan import (
+    LEADER,
     MOST_CELLS,
     Cell,
+    Growth,
+    MemberHistory,
     Plan,
     RunCost,
     estimate_tokens,
@@ -35,6 +39,7 @@ from lib.recall.experiment.results import (
     csv_rows,
     measured,
     read_row,
+    split_by_subject,
 )
 from lib.recall.experiment.summary import (
     CostPoint,
@@ -49,6 +54,7 @@ from lib.recall.experiment.summary import (
 __all__ = [
     "CSV_COLUMNS",
     "FILLERS",
+    "LEADER",
     "MOST_CELLS",
     "SAMPLE_FACTS",
     "Cell",
@@ -58,6 +64,8 @@ __all__ = [
     "Difference",
     "Fact",
     "GridPoint",
+    "Growth",
+    "MemberHistory",
     "Plan",
     "RunCost",
     "build_grid",
@@ -71,5 +79,6 @@ __all__ = [
     "read_row",
     "read_stored_plan",
     "share_answered",
+    "split_by_subject",
     "to_stored_plan",
 ]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from lib.recall.experiment.plan import Cell
+from lib.recall.experiment.plan import LEADER, Cell
 
 
 class CellState(StrEnum):
@@ -68,19 +68,29 @@ class CellResult:
             "same_context": self.same_context,
             "member_tokens": self.member_tokens,
             "failed": self.failed,
+            "subject": self.cell.subject,
         }
 
 
 def read_row(row: Mapping[str, Any]) -> CellResult:
     """Return the result that `CellResult.to_row` wrote."""
     values = dict(row)
-    cell = Cell(**{key: values.pop(key) for key in ("fact", "repeat", "window", "distance")})
+    subject = values.pop("subject", LEADER)
+    cell = Cell(subject=subject, **{key: values.pop(key) for key in ("fact", "repeat", "window", "distance")})
     return CellResult(cell=cell, **{**values, "run_ids": tuple(values["run_ids"])})
 
 
 def measured(results: Iterable[CellResult]) -> tuple[CellResult, ...]:
     """Return the results without those cells in which a run failed."""
     return tuple(result for result in results if result.failed is None)
+
+
+def split_by_subject(results: Iterable[CellResult]) -> dict[str, tuple[CellResult, ...]]:
+    """Return the results of each subject apart, in the order in which the subjects come."""
+    groups: dict[str, list[CellResult]] = {}
+    for result in results:
+        groups.setdefault(result.cell.subject, []).append(result)
+    return {subject: tuple(group) for subject, group in groups.items()}
 
 
 CSV_COLUMNS = tuple(

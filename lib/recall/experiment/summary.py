@@ -8,20 +8,19 @@ from dataclasses import dataclass
 
 from lib.recall.experiment.plan import Cell
 from lib.recall.experiment.results import CellResult, CellState, measured
-from lib.recall.horizon import horizon_of_window
 from lib.recall.statistics import Share, wilson_share
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GridPoint:
-    """All repeats and facts of one window and distance."""
+    """All repeats and facts of one window and distance, of one subject (see `split_by_subject`)."""
 
     window: int
     distance: int
     states: Mapping[CellState, int]
     recall: Share  # answered of all
     alarms: int
-    forgotten: bool  # behind the predicted cliff of the window
+    forgotten: bool  # predicted to be out of context: behind the cliff
 
     @property
     def state(self) -> CellState:
@@ -39,14 +38,13 @@ def build_grid(results: Iterable[CellResult]) -> tuple[GridPoint, ...]:
 
 
 def _to_point(window: int, distance: int, results: Sequence[CellResult]) -> GridPoint:
-    cliff = horizon_of_window(window).forgotten_at
     return GridPoint(
         window=window,
         distance=distance,
         states=Counter(result.state for result in results),
         recall=share_answered(results),
         alarms=sum(result.alarm for result in results),
-        forgotten=cliff is not None and distance >= cliff,
+        forgotten=not any(result.predicted_in_context for result in results),
     )
 
 

@@ -19,6 +19,7 @@ class CaseShown:
     """What a case came to."""
 
     frames: tuple[Frame, ...]  # the session before the question
+    fact: Fact  # as it was planted last
     question: str
     run: RunRecord
     as_expected: bool
@@ -181,6 +182,7 @@ def _shown(
         as_expected, verdict = False, f"The question was not answered: {asked.run.error or asked.run.status}."
     return CaseShown(
         frames=frames,
+        fact=demonstration.fact,
         question=asked.run.question,
         run=asked.run,
         as_expected=as_expected and asked.as_predicted,

@@ -17,7 +17,7 @@ from lib.recall.horizon import runs_left
 from lib.recall.judging import holds_value, which_values
 from lib.recall.lab.measuring import Asker, Measurement, given_history, in_messages, measure
 from lib.recall.reasons import Reason, describe_reason
-from lib.recall.window import next_context
+from lib.recall.window import HistoryRules, next_context
 from lib.records import LAB_SESSION_PREFIX, DelegationSegment, MessageRecord, RunRecord, RunStatus
 from lib.roundtable import Roundtable
 from lib.storage.experiments import COLLECTION, ExperimentStore
@@ -56,16 +56,16 @@ class Asked:
     @property
     def sentence(self) -> str:
         """What happened, in one sentence."""
-        runs = f"the last {self.window} runs" if self.window != 1 else "the last run"
+        given = "nothing" if not self.window else "the last run" if self.window == 1 else f"the last {self.window} runs"
         match (self.in_context, self.answered):
             case (True, True):
-                return f"Remembered: {runs} hold the fact, and the answer holds it too."
+                return f"Remembered: it was given {given}, the fact among it, and the answer holds it."
             case (True, False):
-                return f"Missed: {runs} hold the fact, but the answer does not."
+                return f"Missed: it was given {given}, the fact among it, but the answer does not hold it."
             case (False, True):
-                return f"Known from elsewhere: {runs} do not hold the fact, yet the answer does."
+                return f"Known from elsewhere: it was given {given}, without the fact, yet the answer holds it."
             case _:
-                return f"Forgotten: {runs} do not hold the fact any more, and the answer says nothing of it."
+                return f"Forgotten: it was given {given}, and the fact is not among it."
 
 
 class Demonstration:
@@ -88,12 +88,22 @@ class Demonstration:
         self.values = [fact.value]
         self._passed = 0
         self.user_id = user_id
+        self.team = team
         self._roundtable = roundtable
         self._store = ExperimentStore(roundtable.database.connector)
         self._asker = Asker(roundtable=roundtable, user_id=user_id, team=team, model=model)
         roundtable.store.create_session(
             user_id=user_id, component_id=team, session_id=self.session_id, collection=COLLECTION
         )
+
+    @property
+    def rules(self) -> HistoryRules:
+        """What decides, under the present window, which runs the next question is given."""
+        return self._asker.rules(self.window)
+
+    def continue_after(self, passed: int) -> None:
+        """Go on with the filler after the first `passed`, where a stored demonstration is taken up again."""
+        self._passed = passed
 
     def plant(self) -> RunRecord:
         """Tell the fact."""
@@ -161,7 +171,7 @@ class Demonstration:
     def frames(self) -> tuple[Frame, ...]:
         """Return the runs of the session, oldest first, as the next question sees them."""
         page = self._roundtable.store.list_runs(self.session_id, user_id=self._asker.user_id, limit=100)
-        context = next_context(page.items, self._asker.rules(self.window))
+        context = next_context(page.items, self.rules)
         return tuple(
             Frame(run=run, in_window=place.in_window, reason=place.reason, holds_fact=_holds(run, self.fact))
             for run, place in zip(page.items, context.runs, strict=True)
@@ -170,7 +180,7 @@ class Demonstration:
     def questions_left(self, run_id: str) -> int | None:
         """Return how many more questions still carry a run; 0: it is forgotten."""
         runs = [frame.run for frame in self.frames()]
-        return runs_left(runs, run_id, self._asker.rules(self.window))
+        return runs_left(runs, run_id, self.rules)
 
     def _asked(self, measured: Measurement, window: int | None = None, fact: Fact | None = None) -> Asked:
         fact = fact or self.fact
