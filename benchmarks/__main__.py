@@ -13,17 +13,22 @@ from collections.abc import Sequence
 from benchmarks.databases import Server, open_servers
 from benchmarks.latency import Latency, measure_latency
 from benchmarks.lists import PAGE, ListCost, measure_lists
-from benchmarks.sessions import FULL, QUICK, measure_sessions
+from benchmarks.replay import ReplayCost, measure_replay
+from benchmarks.sessions import FULL, QUICK, CallCost, measure_sessions
 from benchmarks.turns import TurnCost, measure_turns
 
 FLAT_GOAL = 1.3
 FASTER_GOAL = 20.0
+OPENS_WITHIN_MS = 1500.0
+RUN_WITHIN_MS = 300.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--database", choices=("SQLite", "MariaDB"), action="append", help="only this one")
-    parser.add_argument("--only", choices=("turns", "lists", "sessions", "latency"), help="only this benchmark")
+    parser.add_argument(
+        "--only", choices=("turns", "lists", "sessions", "replay", "latency"), help="only this benchmark"
+    )
     parser.add_argument("--quick", action="store_true", help="small sessions: does it run, not how fast it is")
     parser.add_argument("--plans", action="store_true", help="print the query plans of lists and searches")
     chosen = parser.parse_args(arguments)
@@ -39,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_lists(servers, quick=chosen.quick)
         if chosen.only in (None, "sessions"):
             print_sessions(servers, quick=chosen.quick, plans=chosen.plans)
+        if chosen.only in (None, "replay"):
+            print_replay(servers, quick=chosen.quick)
         if chosen.only in (None, "latency"):
             print_latency([measure_latency(server) for server in servers])
     print(f"\nMeasured in {time.perf_counter() - began:.0f} s.")
@@ -88,7 +95,11 @@ def print_sessions(servers: Sequence[Server], *, quick: bool, plans: bool) -> No
         f"\n{size.sessions:,} sessions of {size.users} users, some with {size.runs_of_long:,} runs of {size.run_bytes:,} "
         f"bytes: pages of one with {size.of_listing:,}, searches of one with {size.of_searching:,}"
     )
-    costs = [cost for server in servers for cost in measure_sessions(server, size=size, repeats=2 if quick else 15)]
+    for server in servers:
+        print_session_costs(measure_sessions(server, size=size, repeats=2 if quick else 15), plans=plans)
+
+
+def print_session_costs(costs: Sequence[CallCost], *, plans: bool) -> None:
     head("database", "ours", "in database", "plain Agno", "faster", "goal", "", "rows")
     for cost in costs:
         faster = f"{cost.plain_ms / cost.ours_ms:.0f}x" if cost.plain_ms else ""
@@ -100,6 +111,28 @@ def print_sessions(servers: Sequence[Server], *, quick: bool, plans: bool) -> No
             print(f"\n  {cost.server}, {cost.call}:")
             for plan in cost.plans:
                 print(f"    {plan}")
+
+
+def print_replay(servers: Sequence[Server], *, quick: bool) -> None:
+    print("\nReading a session back: Agno's get_session and its messages, our replay, and the page in a browser")
+    head("database", "runs", "tool calls", "plain Agno", "opened", "any run", "page opened", "page, run")
+    for server in servers:
+        costs = measure_replay(server, sizes=(2, 4) if quick else (10, 1000), repeats=1 if quick else 7)
+        for cost in costs:
+            row(
+                *(cost.server, cost.runs, cost.tool_calls, cost.plain_ms, cost.open_ms, cost.run_ms),
+                *(cost.page_ms, cost.page_run_ms),
+            )
+        print_replay_goals(costs[-1])
+
+
+def print_replay_goals(cost: ReplayCost) -> None:
+    for what, took, goal in (
+        ("the page opens", cost.page_ms, OPENS_WITHIN_MS),
+        ("the page shows another run", cost.page_run_ms, RUN_WITHIN_MS),
+    ):
+        met = "met" if took <= goal else "MISSED"
+        print(f"  {cost.server}: with {cost.runs:,} runs {what} in {took:.0f} ms (goal: at most {goal:.0f}, {met}).")
 
 
 def print_latency(latencies: Sequence[Latency]) -> None:

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine, inspect, text
 
 DIGITS = " UNION ALL ".join(f"SELECT {digit} AS digit" for digit in range(10))
 
 
-def copy_runs(engine: Engine, *, from_session: str, to_session: str, runs: int, user_id: str | None = None) -> None:
+def copy_runs(
+    engine: Engine,
+    *,
+    from_session: str,
+    to_session: str,
+    runs: int,
+    user_id: str | None = None,
+    other_ids: Sequence[str] = (),
+) -> None:
     """Give `to_session`, a new session, `runs` copies of the only run of `from_session`, its member runs with it.
 
-    Ids are replaced in the rows' columns and in the JSON they hold; the owner is the same unless `user_id` is given.
+    Ids are replaced in the rows' columns and in the JSON they hold, there `other_ids` too (those of messages, say); the
+    owner is the same unless `user_id` is given.
     """
     with engine.begin() as connection:
         names = {"old": from_session, "new": to_session}
@@ -18,9 +29,10 @@ def copy_runs(engine: Engine, *, from_session: str, to_session: str, runs: int, 
         values = names if user_id is None else {**names, "user": user_id}
         of_template = text("SELECT run_id FROM agno_runs WHERE session_id = :old")
         run_ids = connection.execute(of_template, names).scalars().all()
+        ids = [*run_ids, *other_ids]
         prefix = _joined(engine, ":new", "'-'", _number(engine), "'-'")
         data = "REPLACE(run_data, :quoted_old, :quoted_new)"
-        for place in range(len(run_ids)):
+        for place in range(len(ids)):
             data = f"REPLACE({data}, :id_{place}, {_joined(engine, prefix, f':id_{place}')})"
         changed = {
             "session_id": ":new",
@@ -38,7 +50,7 @@ def copy_runs(engine: Engine, *, from_session: str, to_session: str, runs: int, 
             ),
             {
                 **values,
-                **{f"id_{place}": run_id for place, run_id in enumerate(run_ids)},
+                **{f"id_{place}": value for place, value in enumerate(ids)},
                 "quoted_old": f'"{from_session}"',
                 "quoted_new": f'"{to_session}"',
                 "step": len(run_ids),

@@ -241,8 +241,8 @@ def seed(database: Database, size: Size) -> None:
 def _insert(connection: Any, of_sessions: Sequence[dict[str, Any]], of_runs: Sequence[dict[str, Any]]) -> None:
     if of_sessions:
         connection.execute(insert(sessions), list(of_sessions))
-    if of_runs:
-        connection.execute(insert(runs), list(of_runs))
+    for start in range(0, len(of_runs), 200):  # more would be larger than MariaDB takes at once
+        connection.execute(insert(runs), list(of_runs[start : start + 200]))
 
 
 def _owner(number: int, size: Size) -> tuple[str, int]:

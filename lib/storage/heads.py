@@ -130,13 +130,12 @@ def note_runs(connection: Connection, run_ids: Sequence[str]) -> None:
 
 def note_missing_runs(connection: Connection, session_ids: Sequence[str]) -> None:
     """Take down the runs of some sessions that were not looked at yet."""
-    for session_id in session_ids:
-        stored = connection.execute(select(runs.c.run_id).where(runs.c.session_id == session_id)).scalars().all()
-        noted = select(facts.c.run_key).where(facts.c.session_key == to_key(session_id))
-        known = set(connection.execute(noted).scalars())
-        missing = [run_id for run_id in stored if to_key(run_id) not in known]
-        for start in range(0, len(missing), 100):
-            note_runs(connection, missing[start : start + 100])
+    stored = connection.execute(select(runs.c.run_id).where(runs.c.session_id.in_(session_ids))).scalars().all()
+    keys = [to_key(session_id) for session_id in session_ids]
+    known = set(connection.execute(select(facts.c.run_key).where(facts.c.session_key.in_(keys))).scalars())
+    missing = [run_id for run_id in stored if to_key(run_id) not in known]
+    for start in range(0, len(missing), 100):
+        note_runs(connection, missing[start : start + 100])
 
 
 def _to_facts(row: Mapping[Any, Any]) -> dict[str, Any]:
