@@ -37,7 +37,7 @@ class PageFrame:
 def open_page(title: str, *, wide: bool = False) -> PageFrame:
     """Return the frame of the page called `title`, drawn around it, with user and resources checked; stops it otherwise.
 
-    The page's file is `pages/<title in small letters>.py`.
+    The page's file is `pages/<title in small letters>.py`; `wide` is for a table.
     """
     _guard()
     st.set_page_config(page_title=f"{title} · Roundtable", page_icon=FAVICON, layout="wide" if wide else "centered")

@@ -40,11 +40,23 @@ def draw_open_dialog(tab: TabState) -> None:
     dialogs[tab.dialog.name](tab.dialog.session_ids)
 
 
-@st.dialog("Session", position="right", width="medium", icon=":material/forum:", on_dismiss=close_dialog)
-@errors_shown()
 def _draw_facts(session_ids: tuple[str, ...]) -> None:
+    (session_id,) = session_ids
+    found = shared_roundtable().store.find_session(session_id, user_id=current_identity(shared_settings()).reader)
+    drawer = st.dialog(
+        plain_label(found.name, 120) if found else "Session",
+        position="right",
+        width="medium",
+        icon=":material/forum:",
+        on_dismiss=close_dialog,
+    )
+    drawer(_draw_facts_within)(session_id)
+
+
+@errors_shown()
+def _draw_facts_within(session_id: str) -> None:
     with _said():
-        draw_facts(session_ids[0])
+        draw_facts(session_id)
 
 
 @st.dialog("Tags and collection", icon=":material/sell:", on_dismiss=close_dialog)

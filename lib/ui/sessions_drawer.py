@@ -36,7 +36,6 @@ def draw_facts(session_id: str) -> None:
     session = store.get_session(session_id, user_id=reader)
     own = session.user_id == identity.user_id
     last = store.list_runs(session_id, user_id=reader, limit=1).items
-    st.subheader(plain_label(session.name, 200), anchor=False)
     if not own:
         st.info(whose_in_words(session), icon=":material/visibility:")
     _draw_counts(session, team_in_words(session, roundtable.catalogue))
@@ -73,9 +72,10 @@ def _draw_counts(session: SessionSummary, team: str) -> None:
         facts.append(count_in_words(session.tokens, "token"))
     if session.duration_s:
         facts.append(seconds_in_words(session.duration_s))
-    st.caption(" · ".join(plain_label(fact, 120) for fact in facts))
     began, used = (f"{moment.astimezone(zone):%d %b %Y, %H:%M}" for moment in (session.created_at, session.updated_at))
-    st.caption(f"began {began} · last used {used}")
+    with st.container(gap="xxsmall"):
+        st.caption(" · ".join(plain_label(fact, 120) for fact in facts))
+        st.caption(f"began {began} · last used {used}")
     labels = [f":gray-badge[:material/folder: {plain_label(session.collection, 60)}]"] if session.collection else []
     labels += [f":primary-badge[{plain_label(tag, 60)}]" for tag in session.tags]
     if labels:
@@ -122,8 +122,9 @@ def _draw_words(session: SessionSummary, last: RunRecord | None) -> None:
     if session.first_question is None:
         st.caption("Nothing was asked in it yet.")
         return
-    st.caption("First question")
-    st.markdown(plain_label(session.first_question, 600))
+    with st.container(gap="xxsmall"):
+        st.caption("First question")
+        st.markdown(plain_label(session.first_question, 600))
     if last is None:
         return
     answer = last.answer.strip()

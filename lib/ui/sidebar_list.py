@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING
 import streamlit as st
 
 from lib.errors import RoundtableError, StorageError
-from lib.records import SearchHit, SessionFilter, SessionSummary
+from lib.records import SessionFilter, SessionSummary
 from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
 from lib.ui.sessions_actions import (
     act_on_session,
     open_session,
     rename_session,
-    replay_session,
     show_all_sessions,
     stop_renaming,
 )
+from lib.ui.sessions_hits import draw_hits
 from lib.ui.sessions_seen import seen_runs
-from lib.ui.sessions_words import by_day, hit_in_words, mark_in_words, moment_in_words
+from lib.ui.sessions_words import by_day, mark_in_words
 from lib.ui.tab import MOST_SESSIONS_SHOWN, SESSIONS_A_PAGE, TabState, open_tab
 
 if TYPE_CHECKING:
@@ -56,13 +56,14 @@ def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking:
         placeholder="Search",
         label_visibility="collapsed",
     )
-    try:
-        if text and text.strip():
-            _draw_found(roundtable, user_id, tab, text.strip())
-        else:
-            _draw_recent(roundtable, user_id, tab, looking)
-    except StorageError:
-        st.caption("Your sessions cannot be read now.")  # why is said at the foot and in the page
+    with st.container(key="session_scroll", gap="xxsmall"):
+        try:
+            if text and text.strip():
+                _draw_found(roundtable, user_id, tab, text.strip())
+            else:
+                _draw_recent(roundtable, user_id, tab, looking)
+        except StorageError:
+            st.caption("Your sessions cannot be read now.")  # why is said at the foot and in the page
 
 
 def _draw_recent(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
@@ -92,11 +93,7 @@ def _draw_found(roundtable: Roundtable, user_id: str, tab: TabState, text: str) 
     with st.container(key="session_list", gap=None):
         for summary in found.items:
             _draw_session(roundtable, summary, user_id, tab)
-    if hits.items:
-        st.caption("In questions and answers")
-        with st.container(key="session_hits", gap="xxsmall"):
-            for place, hit in enumerate(hits.items):
-                _draw_hit(hit, place)
+    draw_hits(hits.items, key="session_hits")
     if not found.items and not hits.items:
         st.caption(f"Nothing of yours holds “{plain_label(text, 40)}”. Fewer or other words may.")
 
@@ -143,18 +140,6 @@ def _draw_title_field(summary: SessionSummary) -> None:
         args=(summary.session_id, key),
     )
     st.button("Cancel", key=f"keep_{key}", icon=":material/close:", type="tertiary", on_click=stop_renaming)
-
-
-def _draw_hit(hit: SearchHit, place: int) -> None:
-    st.button(
-        f"{hit_in_words(hit)} :gray[{moment_in_words(hit.asked_at)}]",
-        key=f"session_hit_{place}_{hit.run_id}",
-        type="tertiary",
-        width="stretch",
-        wrap=True,
-        on_click=replay_session,
-        args=(hit.session_id, hit.run_id),
-    )
 
 
 def _to_label(roundtable: Roundtable, summary: SessionSummary, user_id: str) -> str:

@@ -1,0 +1,176 @@
+"""The table of the Sessions page, what can be done with the ticked rows, and what is said where it is empty."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from lib.records import SessionFilter, SessionSummary
+from lib.ui.safe_markdown import plain_label
+from lib.ui.sessions_actions import open_dialog, open_session
+from lib.ui.sessions_filters import clear_filters, in_words, is_narrowed
+from lib.ui.sessions_hits import draw_hits
+from lib.ui.sessions_words import browser_zone, state_in_words, team_in_words
+from lib.ui.tab import TABLE_ROWS, open_tab
+from lib.ui.words import count_in_words
+
+if TYPE_CHECKING:
+    from lib.ui.frame import PageFrame
+
+PAGE = 100
+HITS_SHOWN = 12
+
+
+def draw_table(page: PageFrame, where: SessionFilter) -> None:
+    """Draw the sessions that fit, the last used first; a column's head sorts them."""
+    reader = page.identity.reader
+    summaries, more = _read(page, where)
+    counts = page.roundtable.store.count_sessions(user_id=reader, where=where)
+    if not summaries:
+        _draw_empty(page, where)
+    else:
+        if where.owner != page.user_id:
+            whose = f"of {plain_label(where.owner, 130)}" if where.owner else "of everybody"
+            st.info(
+                f"You read the sessions {whose} as an admin. Only your own can be changed.",
+                icon=":material/visibility:",
+            )
+        _draw_rows(page, summaries, in_words(counts, len(summaries)))
+        if more:
+            st.button("Older", key="more_rows", type="tertiary", icon=":material/expand_more:", on_click=_show_more)
+    if where.text.strip():
+        found = page.roundtable.database.search.search(where.text, user_id=page.user_id, limit=HITS_SHOWN)
+        draw_hits(found.items, key="sessions_hits")
+
+
+def _read(page: PageFrame, where: SessionFilter) -> tuple[list[SessionSummary], bool]:
+    summaries: list[SessionSummary] = []
+    cursor = None
+    while len(summaries) < page.tab.table_rows:
+        found = page.roundtable.store.list_sessions(
+            user_id=page.identity.reader, limit=PAGE, cursor=cursor, where=where
+        )
+        summaries += found.items
+        cursor = found.next_cursor
+        if cursor is None:
+            break
+    return summaries, cursor is not None
+
+
+def _draw_rows(page: PageFrame, summaries: list[SessionSummary], shown: str) -> None:
+    bar = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="sessions_bar")
+    # Ticks are kept by place: where the rows are others, the table is another one, with nothing ticked.
+    ids = [summary.session_id for summary in summaries]
+    version = hashlib.sha256("\n".join(ids).encode("utf-8", "replace")).hexdigest()[:12]
+    everybody = any(summary.user_id != page.user_id for summary in summaries)
+    event = st.dataframe(
+        _to_frame(page, summaries, everybody=everybody),
+        key=f"sessions_table_{page.tab.table_number}_{version}",
+        hide_index=True,
+        width="stretch",
+        height=min(38 + 36 * len(summaries), 560),
+        row_height=36,
+        on_select="rerun",
+        selection_mode="multi-row",
+        placeholder="",
+        alt="Sessions, the last used first",
+        column_config=_columns(ids, version),
+    )
+    ticked = [summaries[row] for row in event.selection.rows if row < len(summaries)]
+    with bar:
+        _draw_bar(page, ticked, shown)
+
+
+def _draw_bar(page: PageFrame, ticked: list[SessionSummary], shown: str) -> None:
+    if not ticked:
+        st.caption(shown, width="content")
+        return
+    ids = [summary.session_id for summary in ticked]
+    st.caption(f"{count_in_words(len(ids), 'session')} chosen", width="content")
+    if len(ids) == 1:
+        st.button("Details", key="bar_facts", icon=":material/info:", on_click=open_dialog, args=("Facts", ids))
+    if any(summary.user_id != page.user_id for summary in ticked):
+        st.caption("Another user's sessions are read only.", width="content")
+        return
+    st.button("Tag", key="bar_tag", icon=":material/sell:", on_click=open_dialog, args=("Tag all", ids))
+    st.button("Delete", key="bar_delete", icon=":material/delete:", on_click=open_dialog, args=("Delete", ids))
+
+
+def _to_frame(page: PageFrame, summaries: list[SessionSummary], *, everybody: bool) -> pd.DataFrame:
+    catalogue = page.roundtable.catalogue
+    rows = [
+        {
+            "details": "Details",
+            "title": " ".join(summary.name.split()),
+            "user": summary.user_id or "nobody",
+            "team": team_in_words(summary, catalogue),
+            "state": state_in_words(summary),
+            "used": pd.Timestamp(summary.updated_at),
+            "runs": summary.runs,
+            "failed": summary.failed_runs or 0,
+            "tokens": summary.tokens,
+            "seconds": summary.duration_s,
+            "tags": list(summary.tags),
+            "collection": summary.collection,
+        }
+        for summary in summaries
+    ]
+    frame = pd.DataFrame(rows)
+    for name in ("failed", "tokens"):
+        frame[name] = frame[name].astype("Int64")
+    # A column that says nothing takes no room.
+    unsaid = [] if frame["failed"].any() else ["failed"]
+    unsaid += [] if frame["collection"].notna().any() else ["collection"]
+    if not frame["tags"].map(len).any():
+        unsaid.append("tags")
+    return frame.drop(columns=unsaid if everybody else [*unsaid, "user"])
+
+
+def _columns(ids: list[str], version: str) -> dict[str, Any]:
+    column, key = st.column_config, f"sessions_details_{version}"
+    zone = getattr(browser_zone(), "key", "UTC")
+    return {
+        "details": column.ButtonColumn("", type="tertiary", width=72, key=key, on_click=_open_row, args=(key, ids)),
+        "title": column.TextColumn("Title", width=250),
+        "user": column.TextColumn("User", width=100),
+        "team": column.TextColumn("Team", width=105),
+        "state": column.TextColumn("State", width=105, help="How the last run stands"),
+        "used": column.DatetimeColumn("Last used", format="D MMM YYYY, HH:mm", timezone=zone, width=145),
+        "runs": column.NumberColumn("Runs", format="localized", width=64),
+        "failed": column.NumberColumn("Failed", help="Runs that failed or were interrupted", width=70),
+        "tokens": column.NumberColumn("Tokens", format="localized", width=84),
+        "seconds": column.NumberColumn("Duration", format="%.1f s", help="Of all runs together", width=90),
+        "tags": column.ListColumn("Tags"),
+        "collection": column.TextColumn("Collection"),
+    }
+
+
+def _draw_empty(page: PageFrame, where: SessionFilter) -> None:
+    with st.container(key="sessions_empty", horizontal_alignment="center", gap="small"):
+        st.space("small")
+        if is_narrowed(where, page.user_id):
+            st.markdown("**No session fits.** Fewer words or another choice may.")
+            st.button("Clear filters", key="clear_filters", icon=":material/filter_alt_off:", on_click=clear_filters)
+        else:
+            st.markdown("**No sessions yet.** Ask a team something, and it is kept here.")
+            st.button(
+                "New session",
+                key="first_session",
+                type="primary",
+                icon=":material/add:",
+                on_click=open_session,
+                args=(None,),
+            )
+
+
+def _open_row(key: str, ids: list[str]) -> None:
+    clicked = st.session_state.get(key)
+    if clicked is not None and 0 <= clicked["row"] < len(ids):
+        open_dialog("Facts", [ids[clicked["row"]]])
+
+
+def _show_more() -> None:
+    open_tab().table_rows += TABLE_ROWS
