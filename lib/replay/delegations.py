@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 
 from lib.records import (
@@ -77,20 +77,34 @@ def list_results_used(run: RunRecord) -> dict[str, bool | None]:
     """Return by tool call whether the leader's later words hold anything that a result says and question and task did not.
 
     Compared are numbers and the longer words. A result that says too little of its own, and a leader that went on without
-    words, cannot be judged: None.
+    words or with very few ("Yes, take one."), cannot be judged: None.
     """
     used: dict[str, bool | None] = {}
     later: set[str] = set()
-    spoken = False
+    spoken: set[str] = set()
     for part in reversed(run.segments):
         if isinstance(part, DelegationSegment):
             facts = _facts(part.call.result or "") - _facts(f"{run.question} {part.task}")
-            telling = any(fact[0].isdigit() for fact in facts) or len(facts) >= 4
-            judged = telling and spoken and run.status is RunStatus.COMPLETED
+            judged = run.status is RunStatus.COMPLETED and (
+                bool(facts & later) or (_is_telling(facts) and _is_telling(spoken))
+            )
             used[part.call.tool_call_id] = bool(facts & later) if judged else None
-        spoken = spoken or isinstance(part, TextSegment)
+        if isinstance(part, TextSegment):
+            spoken |= _facts(part.text)
         later |= _facts(_words_of(part))
     return used
+
+
+def brings_news(result: str | None, earlier: str | None) -> bool:
+    """Whether a result says anything that an earlier one did not: a number, or without numbers any longer word."""
+    new, old = _facts(result or ""), _facts(earlier or "")
+    numbers = {fact for fact in new if fact[0].isdigit()}
+    return bool((numbers or new) - old)
+
+
+def _is_telling(facts: Collection[str]) -> bool:
+    """Whether words say enough to be compared."""
+    return any(fact[0].isdigit() for fact in facts) or len(facts) >= 4
 
 
 def _words_of(segment: Segment) -> str:

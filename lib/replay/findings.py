@@ -14,9 +14,9 @@ from itertools import pairwise
 from typing import Any
 
 from lib.events import DelegationEnded, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
-from lib.records import DelegationSegment, RunRecord, RunStatus, SessionKind, SessionSummary
+from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, SessionKind, SessionSummary
 from lib.replay.contexts import replaced_by
-from lib.replay.delegations import list_results_used
+from lib.replay.delegations import brings_news, list_results_used
 from lib.replay.order import in_stored_order, whole_second
 
 
@@ -63,18 +63,44 @@ def list_findings(
     """
     ordered = in_stored_order(runs)
     found = [
-        *_foreign(ordered, session),
-        *_misplaced(ordered),
-        *_orphans(ordered),
+        *_of_columns(ordered, session),
         *(finding for run in ordered for part in run.walk() for finding in _of_delegations(part)),
         *_needless(ordered),
         *_forgotten(ordered),
         *_overwritten(ordered, session_data or {}),
-        *_out_of_order(ordered),
         *(finding for run in ordered if events_of for finding in _events_against_messages(run, events_of(run))),
     ]
+    return in_order_of_kind(found)
+
+
+def list_column_findings(runs: Sequence[RunRecord], *, session: SessionSummary | None) -> tuple[Finding, ...]:
+    """Return what the columns of the runs alone show: of whom they are, and where they stand. No body is needed."""
+    return in_order_of_kind(_of_columns(in_stored_order(runs), session))
+
+
+def in_order_of_kind(found: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return findings in the order of `FindingKind`."""
     places = list(FindingKind)
     return tuple(sorted(found, key=lambda finding: places.index(finding.kind)))
+
+
+COLUMN_KINDS = frozenset(
+    {
+        FindingKind.FOREIGN_USER,
+        FindingKind.FOREIGN_AGENT,
+        FindingKind.DUPLICATE_ORDER,
+        FindingKind.ORPHAN_MEMBER_RUN,
+        FindingKind.ORDER_DISAGREES,
+    }
+)
+"""What columns can tell; all else needs the bodies of the runs."""
+
+
+def _of_columns(ordered: Sequence[RunRecord], session: SessionSummary | None) -> Iterator[Finding]:
+    yield from _foreign(ordered, session)
+    yield from _misplaced(ordered)
+    yield from _orphans(ordered)
+    yield from _out_of_order(ordered)
 
 
 # -- whose runs they are and where they stand ---------------------------------------------------------------------------
@@ -154,15 +180,16 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
     given: dict[tuple[str, str], DelegationSegment] = {}
     used = list_results_used(run)
     for part in (part for part in run.segments if isinstance(part, DelegationSegment)):
-        key = (part.member_id, " ".join(part.task.split()))
-        first = given.setdefault(key, part)
-        if first is not part and first.call.tool_call_id != part.call.tool_call_id:
+        first = given.get(_task(part))
+        if first is not None and first.call.tool_call_id != part.call.tool_call_id:
             yield _finding(
                 FindingKind.REPEATED_DELEGATION,
                 run,
                 f"{part.member_id!r} was given the same task twice ({first.call.tool_call_id}, {part.call.tool_call_id}): {part.task}",
             )
         failed = part.call.failed or part.run is None or part.run.status is not RunStatus.COMPLETED
+        if not failed:
+            given.setdefault(_task(part), part)  # what failed may well be asked again
         if not failed and used.get(part.call.tool_call_id) is False:
             yield _finding(
                 FindingKind.IGNORED_MEMBER_RESULT,
@@ -171,24 +198,62 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
             )
 
 
+def _task(part: DelegationSegment) -> tuple[str, str]:
+    """Return who was asked what, however it is spaced."""
+    return part.member_id, " ".join(part.task.split())
+
+
+@dataclass(frozen=True, slots=True)
+class _Answered:
+    """A task that a member answered, and in which run."""
+
+    run_id: str
+    part: DelegationSegment
+
+
 def _needless(runs: Sequence[RunRecord]) -> Iterator[Finding]:
-    """Yield the tasks whose answer the leader had before it, in the history it was given."""
-    answered: dict[tuple[str, str], list[tuple[RunRecord, DelegationSegment]]] = {}
+    """Yield the tasks whose answer stood in the context of the leader that gave them to a member once more.
+
+    All of it must be on record: the same member was given the same task in an earlier run and answered it, that answer
+    stood whole among the history messages the leader was given, and asking again brought nothing that it did not say.
+    Whether an answer had grown old by then (the weather, a price) no record tells, so a new answer with news speaks
+    against the finding. A leader that only repeats an answer gives no task and is never meant.
+    """
+    answered: dict[tuple[str, str], list[_Answered]] = {}
     for run in (run for run in runs if run.parent_run_id is None):
-        given = {message.tool_call_id for message in run.messages if message.from_history and message.role == "tool"}
         own = [part for part in run.segments if isinstance(part, DelegationSegment)]
+        history = [message for message in run.messages if message.from_history]
         for part in own:
-            for earlier, before in answered.get((part.member_id, " ".join(part.task.split())), ()):
-                if before.call.tool_call_id in given:
-                    yield _finding(
-                        FindingKind.NEEDLESS_DELEGATION,
-                        run,
-                        f"{part.member_id!r} was asked again what it had answered in {earlier.run_id}, and the answer was in the history: {part.task}",
-                    )
-                    break
+            before = next((item for item in answered.get(_task(part), ()) if _stood_in(history, item.part)), None)
+            if before is not None and _is_answered(part) and not brings_news(part.call.result, before.part.call.result):
+                yield _finding(
+                    FindingKind.NEEDLESS_DELEGATION,
+                    run,
+                    f"The same task's answer stood in the context: {part.member_id!r} had given it in {before.run_id}, "
+                    f"and, asked again, said nothing new: {part.task}",
+                )
         for part in own:
-            if part.call.result and not part.call.failed:
-                answered.setdefault((part.member_id, " ".join(part.task.split())), []).append((run, part))
+            if _is_answered(part):
+                answered.setdefault(_task(part), []).append(_Answered(run.run_id, part))
+
+
+def _is_answered(part: DelegationSegment) -> bool:
+    failed = part.call.failed or (part.run is not None and part.run.status is not RunStatus.COMPLETED)
+    return bool((part.call.result or "").strip()) and not failed
+
+
+def _stood_in(history: Iterable[MessageRecord], part: DelegationSegment) -> bool:
+    """Whether the whole result of a delegation is among messages: as its tool result, or in the leader's own words."""
+    result = (part.call.result or "").strip()
+    return any(
+        (
+            message.role == "tool"
+            and message.tool_call_id == part.call.tool_call_id
+            and message.content.strip() == result
+        )
+        or (message.role == "assistant" and result in message.content)
+        for message in history
+    )
 
 
 # -- what was lost -----------------------------------------------------------------------------------------------------

@@ -45,6 +45,12 @@ def to_run_records(rows: Iterable[Mapping[str, Any]], *, live_run_ids: Live = fr
     return _read_all([StoredRun.from_row(row) for row in rows], live_run_ids)
 
 
+def to_run_records_of_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[RunRecord, ...]:
+    """Return the runs of a session as rows without their bodies tell of them: nothing was asked or said in them."""
+    stored = [StoredRun(row=row, data={}) for row in rows]
+    return _read_all(stored, frozenset())
+
+
 def to_run_records_of_blob(runs: Iterable[Any], *, live_run_ids: Live = frozenset()) -> tuple[RunRecord, ...]:
     """Return the runs of an older session row, whose `runs` column holds them all as one JSON list."""
     readable = (run for run in runs if isinstance(run, Mapping))

@@ -1,0 +1,276 @@
+"""Every kind of finding is given where the evidence carries it, and not where something speaks against it.
+
+What is found by the columns and events of plain Agno's sessions stands in `test_stored_views`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from agno.agent import Agent
+from agno.exceptions import ModelProviderError
+from hypothesis import HealthCheck, given
+from hypothesis import settings as thoroughly
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from lib.records import RunStatus
+from lib.replay.findings import COLUMN_KINDS, FindingKind, list_column_findings
+from lib.roundtable import open_roundtable
+from lib.runs import RunEngine
+from lib.settings import Settings, load_settings
+from lib.storage import Database, open_database
+from lib.storage.replaying import Replay
+from lib.storage.session_columns import read_column_runs
+from lib.storage.stored_sessions import open_stored_sessions
+from tests.conftest import build_settings
+from tests.replay.recorded_teams import SESSION, RecordedTeam, RecordingModel
+from tests.replay.test_contexts_are_true import open_replay
+from tests.runs.scripted import Script, ask, build_desk, build_engine, say
+
+FORECAST = "Paris: 14 degrees, light rain, wind 30 km/h"
+
+
+@pytest.fixture
+def team() -> Iterator[RecordedTeam]:
+    with tempfile.TemporaryDirectory() as folder:
+        opened = RecordedTeam(Path(folder), store_history_messages=True)
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def database(settings: Settings) -> Iterator[Database]:
+    opened = open_database(settings)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def open_desk(database: Database, settings: Settings) -> Iterator[Callable[..., RunEngine]]:
+    engines: list[RunEngine] = []
+
+    def open_(leader: Script, **members: Any) -> RunEngine:
+        engines.append(build_engine(database, settings, build_desk(leader, **members)))
+        return engines[-1]
+
+    yield open_
+    for engine in engines:
+        engine.close()
+
+
+def talk(engine: RunEngine, *questions: str, **options: Any) -> list[str]:
+    """Ask one question after the other in session s1; return the ids of the runs."""
+    handles = []
+    for question in questions:
+        handles.append(engine.start(question, user_id="ann", team="desk", session_id=SESSION, **options))
+        handles[-1].wait(20)
+    return [handle.run_id for handle in handles]
+
+
+def replay_of(settings: Settings, session_id: str = SESSION) -> Replay:
+    sessions = open_stored_sessions(settings)
+    try:
+        return Replay(sessions.get_session(session_id))
+    finally:
+        sessions.close()
+
+
+def found(settings: Settings) -> list[tuple[FindingKind, str | None]]:
+    return [(item.kind, item.run_id) for item in replay_of(settings).findings()]
+
+
+# -- another agent in the session --------------------------------------------------------------------------------------
+
+
+def test_a_top_level_run_of_another_agent_is_found(team):
+    team.ask("ask weather")
+    solo = Agent(id="solo", name="Solo", model=RecordingModel(), db=team.db, telemetry=False)
+    run_id = solo.run("hello from outside", session_id=SESSION, user_id="ann").run_id
+    (item,) = open_replay(team).findings()
+    assert (item.kind, item.run_id) == (FindingKind.FOREIGN_AGENT, run_id)
+    assert "'solo'" in item.evidence
+    assert "'desk'" in item.evidence
+
+
+# -- the same task twice in one run ------------------------------------------------------------------------------------
+
+
+def test_the_same_task_given_twice_in_a_run_is_found(open_desk, settings):
+    engine = open_desk(ask(("a", "rain in  Paris?"), ("a", "rain in Paris?"), then=FORECAST), a=say(FORECAST))
+    (run_id,) = talk(engine, "Rain?")
+    assert found(settings) == [(FindingKind.REPEATED_DELEGATION, run_id)]
+
+
+def test_two_tasks_for_one_member_are_no_repetition(open_desk, settings):
+    engine = open_desk(ask(("a", "rain in Paris?"), ("a", "rain in Rome?"), then=FORECAST), a=say(FORECAST))
+    talk(engine, "Rain?")
+    assert found(settings) == []
+
+
+def test_a_task_given_again_because_it_failed_is_no_repetition(open_desk, settings):
+    asked: list[int] = []
+
+    def member(messages: Sequence[Any]) -> Sequence[Any]:
+        asked.append(1)
+        return ["half an", ModelProviderError("down")] if len(asked) == 1 else [FORECAST]
+
+    def leader(messages: Sequence[Any]) -> Sequence[Any]:
+        results = sum(message.role == "tool" for message in messages)
+        return [FORECAST] if results == 2 else [[("delegate_task_to_member", {"member_id": "a", "task": "rain?"})]]
+
+    (run_id,) = talk(open_desk(leader, a=member), "Rain?")
+    assert found(settings) == [(FindingKind.HIDDEN_MEMBER_FAILURE, run_id)]
+
+
+# -- delegated though the answer was there -----------------------------------------------------------------------------
+
+
+def test_a_task_whose_answer_stood_in_the_context_is_found(open_desk, settings):
+    engine = open_desk(_asks_each_time("rain in Paris?"), a=say(FORECAST))
+    first, second = talk(engine, "Rain?", "Rain again?", window=3)
+    (item,) = replay_of(settings).findings()
+    assert (item.kind, item.run_id) == (FindingKind.NEEDLESS_DELEGATION, second)
+    assert item.evidence.startswith("The same task's answer stood in the context")
+    assert first in item.evidence
+
+
+def test_a_task_whose_answer_had_fallen_out_of_the_window_is_not_needless(open_desk, settings):
+    talk(open_desk(_asks_each_time("rain in Paris?"), a=say(FORECAST)), "Rain?", "Rain again?", window=0)
+    assert found(settings) == []
+
+
+def test_a_task_that_brought_news_was_not_needless(open_desk, settings):
+    degrees = iter(range(14, 20))
+    engine = open_desk(_asks_each_time("rain in Paris?"), a=lambda messages: [f"Paris: {next(degrees)} degrees, rain"])
+    talk(engine, "Rain?", "And now?", window=3)
+    assert found(settings) == []
+
+
+def test_a_task_whose_first_answer_failed_is_not_needless(open_desk, settings):
+    answers = iter([["half an", ModelProviderError("down")], [FORECAST]])
+    engine = open_desk(_asks_each_time("rain in Paris?"), a=lambda messages: next(answers))
+    first, _ = talk(engine, "Rain?", "Rain again?", window=3)
+    assert found(settings) == [(FindingKind.HIDDEN_MEMBER_FAILURE, first)]
+
+
+def test_an_answer_that_is_only_repeated_is_no_delegation_at_all(settings):
+    roundtable = open_roundtable(settings)
+    try:
+        for question in ("What is the weather in Paris?", "repeat that"):
+            options: dict[str, Any] = {
+                "user_id": "ann",
+                "team": roundtable.catalogue.entries[0].name,
+                "session_id": SESSION,
+            }
+            run = roundtable.engine.start(question, **options).wait(30)
+        assert run.segments
+        assert not run.member_runs
+    finally:
+        roundtable.close()
+    assert found(settings) == []
+
+
+def _asks_each_time(task: str) -> Script:
+    def leader(messages: Sequence[Any]) -> Sequence[Any]:
+        if messages[-1].role == "tool":
+            return [str(messages[-1].content)]
+        return [[("delegate_task_to_member", {"member_id": "a", "task": task})]]
+
+    return leader
+
+
+# -- a result that nothing came of -------------------------------------------------------------------------------------
+
+
+def test_an_answer_that_ignores_a_members_result_is_found(open_desk, settings):
+    engine = open_desk(
+        ask(("a", "how is it?"), then="Bring sunglasses and enjoy your holiday in Nice."), a=say(FORECAST)
+    )
+    (run_id,) = talk(engine, "How is it?")
+    (item,) = replay_of(settings).findings()
+    assert (item.kind, item.run_id) == (FindingKind.IGNORED_MEMBER_RESULT, run_id)
+    assert FORECAST in item.evidence
+
+
+@pytest.mark.parametrize(
+    "answer", ["Expect 14 degrees.", "Some light drizzle, so take an umbrella with you.", "Yes, take one.", ""]
+)
+def test_an_answer_that_uses_a_result_or_says_too_little_ignores_nothing(open_desk, settings, answer):
+    talk(open_desk(ask(("a", "how is it?"), then=answer), a=say(FORECAST)), "How is it?")
+    assert found(settings) == []
+
+
+def test_a_result_that_says_nothing_of_its_own_cannot_be_ignored(open_desk, settings):
+    talk(open_desk(ask(("a", "how is it?"), then="All is fine, enjoy your holiday."), a=say("Done.")), "How is it?")
+    assert found(settings) == []
+
+
+# -- a healthy session has none ----------------------------------------------------------------------------------------
+
+QUESTIONS = [
+    "What is the weather in Paris?",
+    "What is the forecast for Rome?",
+    "What is the Apple share price?",
+    "Weather in Berlin and the Tesla stock price, please.",
+    "Remember: my budget is 40k",
+    "What is my budget?",
+    "What can you do?",
+    "repeat that",
+    "Temperature in Madrid?",
+]
+
+
+@thoroughly(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    questions=st.lists(st.sampled_from(QUESTIONS), min_size=1, max_size=7, unique=True),
+    window=st.integers(0, 5),
+    trip=st.booleans(),
+)
+def test_a_healthy_session_of_the_engine_has_no_findings(questions, window, trip):
+    with tempfile.TemporaryDirectory() as folder:
+        own = build_settings(Path(folder))
+        roundtable = open_roundtable(own)
+        try:
+            name = roundtable.catalogue.entries[1 if trip else 0].name
+            for question in questions:
+                options: dict[str, Any] = {"user_id": "ann", "team": name, "session_id": SESSION, "window": window}
+                run = roundtable.engine.start(question, **options).wait(30)
+                assert run.status is RunStatus.COMPLETED
+        finally:
+            roundtable.close()
+        assert replay_of(own).findings() == ()
+
+
+# -- what columns alone tell -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE agno_runs SET user_id = 'eve' WHERE run_type = 'agent'",
+        "UPDATE agno_runs SET team_id = 'other' WHERE run_type = 'team'",
+        "UPDATE agno_runs SET run_index = 3",
+        "UPDATE agno_runs SET run_index = NULL WHERE run_type = 'agent'",
+        "DELETE FROM agno_runs WHERE run_type = 'team'",
+        "UPDATE agno_runs SET parent_run_id = run_id WHERE run_type = 'team'",
+        "UPDATE agno_runs SET created_at = created_at - 50, run_data = '{}' WHERE run_index > 2",
+        "UPDATE agno_runs SET run_data = 'half a {'",
+    ],
+)
+def test_columns_alone_tell_what_whole_runs_tell_of_owner_place_and_order(team, change):
+    for question in ("ask weather", "hello", "ask finance"):
+        team.ask(question)
+    with team.db.db_engine.begin() as connection:
+        connection.execute(text(change))
+    replay = open_replay(team)
+    connector = open_stored_sessions(load_settings(database_url=f"sqlite:///{team.file}"))._connector
+    by_columns = list_column_findings(read_column_runs(connector, SESSION), session=replay.session.summary)
+    connector.engine.dispose()
+    by_bodies = [item for item in replay.findings() if item.kind in COLUMN_KINDS]
+    assert [(item.kind, item.run_id) for item in by_columns] == [(item.kind, item.run_id) for item in by_bodies]
+    assert by_columns or "half" in change
