@@ -101,16 +101,16 @@ class SessionOverviews:
         live = self._queue.live_states([session_id])
         if to_list(row.get("runs")):
             return self._of_older_format(row, live)
-        tops = _find_tops({row["run_id"]: row["parent_run_id"] for row in rows})
+        tops = _find_tops({head.run_id: head.parent_run_id for head in rows})
         heads = tuple(
             RunHead(
-                run_id=row["run_id"],
-                run_index=row["run_index"],
-                status=to_text(row["status"]),
-                created_at=to_time(row["created_at"]),
+                run_id=head.run_id,
+                run_index=head.run_index,
+                status=to_text(head.status),
+                created_at=to_time(head.created_at),
             )
-            for row in rows
-            if tops[row["run_id"]] == row["run_id"]
+            for head in rows
+            if tops[head.run_id] == head.run_id
         )
         return SessionOverview(session=StoredSession(row=row, run_rows=()), heads=heads, tops=tops, live=live)
 
@@ -155,37 +155,41 @@ def _find_tops(parents: Mapping[str, str | None]) -> dict[str, str]:
     return tops
 
 
-def _read_heads(
-    connection: Connection, session_id: str
-) -> tuple[Mapping[str, Any] | None, Sequence[Mapping[str, Any]]]:
-    statement = select(_EVERYTHING).select_from(sessions).where(exactly(sessions.c.session_id, session_id))
-    found = connection.execute(statement).mappings().first()
+def _read_heads(connection: Connection, session_id: str) -> tuple[Mapping[str, Any] | None, Sequence[Any]]:
+    of_session = select(_EVERYTHING).select_from(sessions).where(exactly(sessions.c.session_id, session_id))
+    found = connection.execute(of_session).mappings().first()
     if found is None:
         return None, ()
-    # All of these columns are in one index, in this order: no row is touched.
-    heads = connection.execute(
+    # In the order of the one index that holds all these columns: no row is touched.
+    statement = (
         select(runs.c.run_id, runs.c.parent_run_id, runs.c.run_index, runs.c.status, runs.c.created_at)
         .where(exactly(runs.c.session_id, session_id))
-        .order_by(runs.c.run_index, runs.c.created_at, runs.c.run_id)
-    ).mappings()
-    return dict(found), [dict(row) for row in heads]
+        .order_by(runs.c.parent_run_id, runs.c.run_index, runs.c.created_at, runs.c.run_id)
+    )
+    heads: Sequence[Any] = connection.execute(statement).all()
+    return dict(found), sorted(heads, key=_place_in_session)
+
+
+def _place_in_session(head: Any) -> tuple[Any, ...]:
+    """Return where a run stands, as Agno reads a session back: runs without a place come first."""
+    return head.run_index is not None, head.run_index or 0, head.created_at or 0, head.run_id
 
 
 def _read_bodies(connection: Connection, session_id: str, run_ids: Sequence[str] | None) -> list[Mapping[str, Any]]:
-    """Return whole run rows in Agno's order, as they are stored."""
-    if run_ids is None and not inspect(connection).has_table("agno_runs"):
-        return []
-    base = (
-        select(_EVERYTHING)
-        .select_from(runs)
-        .where(exactly(runs.c.session_id, session_id))
-        .order_by(runs.c.run_index, runs.c.created_at, runs.c.run_id)
-    )
+    """Return whole run rows in Agno's order, as they are stored; `run_ids` come in that order."""
+    everything = select(_EVERYTHING).select_from(runs)
     if run_ids is None:
-        return [dict(row) for row in connection.execute(base).mappings()]
+        if not inspect(connection).has_table("agno_runs"):
+            return []
+        statement = everything.where(exactly(runs.c.session_id, session_id)).order_by(
+            runs.c.run_index, runs.c.created_at, runs.c.run_id
+        )
+        return [dict(row) for row in connection.execute(statement).mappings()]
     rows: dict[str, Mapping[str, Any]] = {}
     for start in range(0, len(run_ids), _AT_ONCE):
-        some = run_ids[start : start + _AT_ONCE]
-        for row in connection.execute(base.where(runs.c.run_id.in_(some))).mappings():
-            rows[row["run_id"]] = dict(row)
+        # By the primary key alone: named together with the session, a database may walk through all of its bodies.
+        some = everything.where(runs.c.run_id.in_(run_ids[start : start + _AT_ONCE]))
+        for row in connection.execute(some).mappings():
+            if row["session_id"] == session_id:
+                rows[row["run_id"]] = dict(row)
     return [rows[run_id] for run_id in run_ids if run_id in rows]

@@ -50,7 +50,7 @@ def draw_conversation(opened: OpenedReplay) -> None:
 
 
 def _images(opened: OpenedReplay) -> ImageSource:
-    return ImageSource(opened.page.roundtable.store, opened.page.user_id)
+    return ImageSource(opened.page.roundtable.store, opened.page.identity.reader)
 
 
 def _draw_way(label: str, key: str, icon: str, run_id: str) -> None:

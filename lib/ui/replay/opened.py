@@ -15,6 +15,7 @@ from lib.ui.frame import PageFrame
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.replay.place import Place, read_place
 from lib.ui.safe_markdown import plain_label
+from lib.ui.sessions_drawer import whose_in_words
 from lib.ui.tab import open_tab
 from lib.ui.words import count_in_words
 
@@ -137,7 +138,7 @@ def open_replay(page: PageFrame) -> OpenedReplay:
         _draw_choice(page)
         st.stop()
     try:
-        overview = open_overviews(page).get_overview(page.tab.session_id, user_id=page.user_id)
+        overview = open_overviews(page).get_overview(page.tab.session_id, user_id=page.identity.reader)
         if not overview.heads:
             position = -1
         elif page.tab.run_id:
@@ -151,6 +152,8 @@ def open_replay(page: PageFrame) -> OpenedReplay:
     except RoundtableError as error:
         draw_notice(to_notice(error))
         st.stop()
+    if overview.summary.user_id != page.user_id:
+        st.info(whose_in_words(overview.summary), icon=":material/visibility:")
     return OpenedReplay(page=page, place=place, overview=overview, position=position)
 
 

@@ -166,10 +166,10 @@ def _headline(step: Step) -> str:
             parts.append(f"to **{line(step.member_id or '', 60)}**")
         case StepKind.MODEL_REQUEST:
             given, said = step.tokens.input, step.tokens.output
-            parts.append(f"{step.request}")
+            parts.append(f"**{step.request}**")
             if given is not None or said is not None:
                 parts.append(
-                    f":gray[{given if given is not None else '?'} tokens in, {said if said is not None else '?'} out]"
+                    f":gray[· {given if given is not None else '?'} tokens in, {said if said is not None else '?'} out]"
                 )
         case _:
             pass
