@@ -181,7 +181,7 @@ class _SessionHistory:
     def __post_init__(self) -> None:
         self.runs = in_stored_order(self.runs)
         self.successors = {replaced: run for run in self.runs if (replaced := replaced_by(run))}
-        for top in self.runs:
+        for top in _originals_first(self.runs):
             for run in top.walk():
                 for message in run.messages:
                     self.stores_history = self.stores_history or message.from_history
@@ -221,6 +221,19 @@ class _SessionHistory:
             message.message_id in given and self.origins.get(message.message_id) == other.run_id
             for message in other.messages
         )
+
+
+def _originals_first(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return runs with every new answer after the run it replaced, whose messages it holds too, whatever their places."""
+    replaced = {run.run_id: replaced_by(run) for run in runs}
+
+    def generation(run: RunRecord) -> int:
+        count, here = 0, replaced[run.run_id]
+        while here is not None and count <= len(runs):  # rows may name each other
+            count, here = count + 1, replaced.get(here)
+        return count
+
+    return sorted(runs, key=generation)
 
 
 def _requests_of(
