@@ -99,7 +99,7 @@ class RunEngine:
             session_id=session_id or str(uuid.uuid4()),
             window=self._settings.num_history_runs if window is None else window,
             run_id=run_id or str(uuid.uuid4()),
-            model=model or self._settings.chat_model,
+            model=model,
         )
         media_dir = self._settings.media_dir
         attachments = [Attachment(*image) for image in images]

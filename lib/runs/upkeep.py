@@ -18,6 +18,7 @@ HEARTBEAT_S = 3.0
 FLUSH_S = 5.0
 """How often kept writes are tried again."""
 COMPLAIN_S = 60.0
+CLOSE_S = 5.0
 
 
 class Upkeep:
@@ -38,9 +39,10 @@ class Upkeep:
         self._needed = threading.Event()
         self._needed.set()  # what an earlier process kept is written first
         self._to_leave: set[str] = set()  # runs that are over and whose queue entries could not be removed
-        self._closed = False
+        self._closed = threading.Event()
         self._beaten_at = self._flushed_at = self._complained_at = float("-inf")
-        threading.Thread(target=self._run, name="roundtable-upkeep", daemon=True).start()
+        self._thread = threading.Thread(target=self._run, name="roundtable-upkeep", daemon=True)
+        self._thread.start()
 
     def need(self) -> None:
         """Say that there is something to look after."""
@@ -52,16 +54,17 @@ class Upkeep:
         self._needed.set()
 
     def close(self) -> None:
-        """End the thread soon."""
-        self._closed = True
+        """End the thread; waits a few seconds at most, so that it holds no connection when the database is closed."""
+        self._closed.set()
         self._needed.set()
+        self._thread.join(CLOSE_S)
 
     def _run(self) -> None:
-        while not self._closed:
+        while not self._closed.is_set():
             self._needed.clear()
             if self._look():
-                time.sleep(LOOK_S)
-            else:
+                self._closed.wait(LOOK_S)
+            elif not self._closed.is_set():
                 self._needed.wait(FLUSH_S)
 
     def _look(self) -> bool:

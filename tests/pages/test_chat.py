@@ -226,6 +226,18 @@ def test_a_model_without_its_key_is_said_before_the_first_question(chat, monkeyp
     assert chat.chat_input(key="chat_input").disabled
 
 
+def test_a_team_with_a_model_of_its_own_can_be_asked_whatever_chat_model_is(chat, monkeypatch):
+    monkeypatch.setenv("CHAT_MODEL", "openai-chat:gpt-x")
+    monkeypatch.setenv("CHAT_TEAMS", "tests.runs.scripted:build_own_team")
+    chat.run()
+    assert boxes(chat)
+    chat.selectbox(key="team_choice").set_value("desk").run()
+    assert not chat.error
+    ask(chat, "The question?")
+    assert not boxes(chat)
+    assert "An answer." in words(chat)
+
+
 def test_a_team_that_cannot_be_imported_is_named_and_the_rest_works(chat, monkeypatch):
     monkeypatch.setenv("CHAT_TEAMS", "no_such_package.teams:desk")
     chat.run()

@@ -7,6 +7,7 @@ import json
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,7 +198,7 @@ class RecordedTeam:
 
         Agno gives the next run a place that is taken (F8); within one second nothing would tell which of the two was first.
         """
-        with sqlite3.connect(self.file) as connection:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
             for row_id, data in connection.execute("SELECT run_id, run_data FROM agno_runs").fetchall():
                 older = re.sub(r'("created_at": )(\d+)', lambda found: f"{found[1]}{int(found[2]) - 10}", data)
                 connection.execute(
@@ -207,7 +208,7 @@ class RecordedTeam:
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows as Agno reads them, their data parsed."""
-        with sqlite3.connect(self.file) as connection:
+        with closing(sqlite3.connect(self.file)) as connection, connection:
             connection.row_factory = sqlite3.Row
             if not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'agno_runs'").fetchone():
                 return []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -34,7 +35,7 @@ def kinds(replay: Replay) -> list[FindingKind]:
 
 
 def change(team: RecordedTeam, statement: str, *values: object) -> None:
-    with sqlite3.connect(team.file) as connection:
+    with closing(sqlite3.connect(team.file)) as connection, connection:
         connection.execute(statement, values)
 
 

@@ -163,6 +163,11 @@ def build_desk(leader: Script, *, delay_s: float = 0.0, **members: Script) -> Ca
     return make
 
 
+def build_own_team() -> Team:
+    """Return a desk as somebody's own team, with a model of its own: for CHAT_TEAMS."""
+    return build_desk(say("An answer."))()
+
+
 def build_engine(database: Database, settings: Settings, make: Callable[[], Team]) -> RunEngine:
     """Return an engine whose only team is the desk."""
     catalogue = TeamCatalogue([(to_entry(make(), source="tests"), TeamSource("tests", make))])

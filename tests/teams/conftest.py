@@ -86,7 +86,9 @@ def delegate():
 @pytest.fixture
 def db(tmp_path):
     """Agno's own SQLite database, empty."""
-    return SqliteDb(db_file=str(tmp_path / "history.db"))
+    adapter = SqliteDb(db_file=str(tmp_path / "history.db"))
+    yield adapter
+    adapter.db_engine.dispose()
 
 
 @pytest.fixture
