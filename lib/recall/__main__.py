@@ -4,7 +4,8 @@
 
 F is a number of sample facts, a file with one fact a line, or facts apart by semicolons: "the secret word is bird".
 Without --json a grid is printed; with it one row a cell: fact, distance (runs between planting and asking; 0 is the very
-next question), window (num_history_runs), repeat, predicted_in_context, in_context, answered, tokens, run_ids, and more.
+next question), window (num_history_runs), repeat, predicted_in_context, in_context, answered, tokens, run_ids, and more,
+of which `subject` says whose memory it was: `leader`, or a member's id (--subjects leader,weather --member-history own).
 `list`, `show ID`, `resume ID`, `compare ID ID` and `delete ID` work on stored experiments.
 
 Exit status: 0, all is measured; 1, a run failed or an alarm was raised; 2, the arguments are wrong; 3, interrupted.
@@ -21,16 +22,19 @@ from pathlib import Path
 
 from lib.errors import InvalidInput, RoundtableError
 from lib.recall.experiment import (
+    LEADER,
     SAMPLE_FACTS,
     CellResult,
     CellState,
     Fact,
+    MemberHistory,
     Plan,
     build_grid,
     csv_rows,
     estimate_tokens,
     read_fact,
     read_numbers,
+    split_by_subject,
 )
 from lib.recall.lab import RecallLab, RunningExperiment
 from lib.roundtable import open_roundtable
@@ -58,6 +62,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except RoundtableError as error:
         print(error, file=sys.stderr)
         return 1
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        sys.stderr.close()
+        return 0
     except KeyboardInterrupt:
         print("Interrupted. What was measured is kept; `resume` goes on.", file=sys.stderr)
         return 3
@@ -93,6 +100,9 @@ def _sweep(lab: RecallLab, user_id: str, options: argparse.Namespace) -> int:
         repeats=options.repeats,
         source_session_id=options.session,
         model=options.model,
+        subjects=tuple(dict.fromkeys(part.strip() for part in options.subjects.split(","))),
+        member_history=MemberHistory(options.member_history),
+        fillers_to_subject=options.fillers_to_subject,
         share_windows=not options.own_sessions,
     )
     if options.estimate:
@@ -162,7 +172,7 @@ def _print_results(results: Sequence[CellResult], options: argparse.Namespace) -
     elif options.csv:
         csv.writer(sys.stdout).writerows(csv_rows(results))
     else:
-        _print_grid(results)
+        _print_grids(results)
     troubles = [f"ALARM: prediction and measurement differ in {each.cell}." for each in results if each.alarm]
     troubles += [f"Not measured: {each.cell}: {each.failed}" for each in results if each.failed]
     print(*troubles[:MOST_TROUBLES], sep="\n", end="\n" if troubles else "", file=sys.stderr)
@@ -170,18 +180,27 @@ def _print_results(results: Sequence[CellResult], options: argparse.Namespace) -
         print(f"... and {len(troubles) - MOST_TROUBLES} more.", file=sys.stderr)
 
 
+def _print_grids(results: Iterable[CellResult]) -> None:
+    groups = split_by_subject(results)
+    for subject, group in groups.items():
+        if len(groups) > 1 or subject != LEADER:
+            print(f"{subject}:")
+        _print_grid(group)
+    print("# in context and answered   o in context, not answered   . not in context   | predicted cliff")
+
+
 def _print_grid(results: Iterable[CellResult]) -> None:
     grid = {(point.window, point.distance): point for point in build_grid(results)}
     distances = sorted({distance for _, distance in grid})
     print("window  distance " + " ".join(f"{distance:>3}" for distance in distances))
     for window in sorted({window for window, _ in grid}):
-        marks = []
+        marks, behind = [], False
         for distance in distances:
             point = grid.get((window, distance))
-            cliff = "|" if point is not None and point.forgotten and distance in (0, window) else " "
+            cliff = "|" if point is not None and point.forgotten and not behind else " "
+            behind = point.forgotten if point is not None else behind
             marks.append(f"{cliff} {MARKS[point.state] if point else ' '}")
         print(f"{window:>6}           " + " ".join(marks))
-    print("# in context and answered   o in context, not answered   . not in context   | predicted cliff")
 
 
 def _status(results: Sequence[CellResult], *, expected: int) -> int:
@@ -207,6 +226,16 @@ def _build_parser() -> argparse.ArgumentParser:
     sweep.add_argument("--repeats", type=int, default=1)
     sweep.add_argument("--team", default="market-desk")
     sweep.add_argument("--model", help="offline, or provider:model-id (default: CHAT_MODEL)")
+    sweep.add_argument("--subjects", default=LEADER, help="whose memory: leader, members by their ids, or several")
+    sweep.add_argument(
+        "--member-history",
+        default=MemberHistory.AS_BUILT.value,
+        choices=[history.value for history in MemberHistory],
+        help="what members are given: what the team is built with, nothing, their own runs, or the team's runs",
+    )
+    sweep.add_argument(
+        "--fillers-to-subject", action="store_true", help="what passes in between is handed on to the member too"
+    )
     sweep.add_argument("--session", help="measure on forks of this stored session")
     sweep.add_argument("--name", help="what to call the experiment")
     sweep.add_argument("--own-sessions", action="store_true", help="plant and fill anew for every window: more runs")

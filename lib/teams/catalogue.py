@@ -14,6 +14,7 @@ from agno.team import Team
 from agno.utils.team import get_member_id
 
 from lib.errors import TeamUnavailable
+from lib.recall.members import TeamHistoryRules
 from lib.recall.window import HistoryRules
 from lib.records import SessionKind
 from lib.settings import Settings
@@ -36,6 +37,7 @@ class MemberEntry:
     role: str = ""
     kind: SessionKind = SessionKind.AGENT
     members: tuple[MemberEntry, ...] = ()
+    history: HistoryRules = HistoryRules(add_history=False)  # what its own settings say
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class TeamEntry:
     source: str
     model: str | None = None  # provider:id, where the team brings its own
     history: HistoryRules = HistoryRules()  # what its own settings say; the window is chosen for every question
+    team_history: TeamHistoryRules | None = None  # what it tells its members of its runs; None: nothing
 
     def history_rules(self, window: int) -> HistoryRules:
         """Return what decides, under this window, which history its leader's next prompt holds (see `recording`)."""
@@ -141,6 +144,9 @@ def to_entry(team: Team, *, source: str, questions: Sequence[str] = QUESTIONS) -
         source=source,
         model=f"{team.model.provider}:{team.model.id}" if team.model is not None else None,
         history=HistoryRules(max_tool_calls=team.max_tool_calls_from_history, system_role=team.system_message_role),
+        team_history=TeamHistoryRules(num_team_history_runs=team.num_team_history_runs)
+        if team.add_team_history_to_members
+        else None,
     )
 
 
@@ -167,6 +173,11 @@ def _to_member_entry(member: Member) -> MemberEntry:
         role=member.role or "",
         kind=SessionKind.TEAM if isinstance(member, Team) else SessionKind.AGENT,
         members=tuple(_to_member_entry(below) for below in listed_members(member)),
+        history=HistoryRules(
+            add_history=bool(member.add_history_to_context),
+            num_history_runs=member.num_history_runs,
+            num_history_messages=member.num_history_messages,
+        ),
     )
 
 

@@ -111,3 +111,16 @@ def test_a_fact_and_a_question_in_one_message_are_both_answered() -> None:
 def test_it_says_what_it_is_where_it_cannot_help(text: str) -> None:
     assert WHAT_I_AM in words_of(text)
     assert WHAT_I_AM == "I am the offline model: fixed rules, no language understanding."
+
+
+def test_a_fact_that_was_meant_for_a_member_is_known_to_whoever_is_given_the_words() -> None:
+    told = user("Ask Sky: Remember: the secret word is bird.")
+    assert words_of(told, assistant("Sky reports: Noted."), "What is the secret word?") == "The secret word is bird."
+
+
+def test_what_a_team_history_tells_is_known_and_is_no_part_of_the_question() -> None:
+    history = (
+        "<team_history_context>\n[run-1]\ninput: Ask Sky: Remember: the secret word is bird.\nresponse: Noted.\n\n"
+    )
+    task = f"{history}</team_history_context>\n\n\nWhat is the secret word?"
+    assert words_of(task) == "The secret word is bird."

@@ -163,7 +163,7 @@ def to_record(data: Any, run_index: int | None = None) -> RunRecord:
         parent_run_id=data.get("parent_run_id"),
         messages=tuple(to_message(message, data["run_id"]) for message in data.get("messages") or []),
         run_index=run_index,
-        raw={"status": status},
+        raw={"status": status, "run_data": data},
     )
 
 

@@ -10,11 +10,13 @@ import pytest
 from lib.errors import InvalidInput
 from lib.recall.experiment import (
     FILLERS,
+    LEADER,
     SAMPLE_FACTS,
     Cell,
     CellResult,
     CellState,
     Fact,
+    MemberHistory,
     Plan,
     RunCost,
     build_grid,
@@ -25,6 +27,7 @@ from lib.recall.experiment import (
     read_fact,
     read_row,
     read_stored_plan,
+    split_by_subject,
     to_stored_plan,
 )
 
@@ -74,6 +77,8 @@ def test_ten_by_ten_with_five_repeats_is_five_hundred_cells_in_at_most_three_tho
         {"windows": (-1,)},
         {"windows": (1, 1)},
         {"repeats": 0},
+        {"subjects": ()},
+        {"subjects": ("weather", "weather")},
         {"facts": ()},
         {"facts": (BIRD, BIRD)},
         {"fillers": ()},
@@ -92,8 +97,46 @@ def test_no_sample_filler_gives_a_sample_fact_away() -> None:
 
 
 def test_a_plan_survives_being_stored() -> None:
-    plan = Plan(name="n", team="desk", facts=SAMPLE_FACTS[:2], source_session_id="s", member_id="weather")
+    plan = Plan(
+        name="n",
+        team="desk",
+        facts=SAMPLE_FACTS[:2],
+        source_session_id="s",
+        subjects=(LEADER, "weather"),
+        member_history=MemberHistory.TEAM,
+    )
     assert read_stored_plan(json.loads(json.dumps(to_stored_plan(plan)))) == plan
+
+
+def test_a_plan_stored_before_members_could_be_measured_is_about_the_leader() -> None:
+    stored = to_stored_plan(Plan(name="n", team="desk")) | {"member_id": None}
+    for name in ("subjects", "member_history", "fillers_to_subject"):
+        del stored[name]
+    assert read_stored_plan(json.loads(json.dumps(stored))) == Plan(name="n", team="desk")
+    row = {key: value for key, value in result(3, 2).to_row().items() if key != "subject"}
+    assert read_row(row).cell.subject == LEADER
+
+
+def test_leader_and_members_are_measured_in_growths_of_their_own_and_told_apart() -> None:
+    plan = Plan(name="n", team="desk", distances=(0, 1), windows=(1, 2), subjects=(LEADER, "weather"))
+    assert len(plan.cells) == len(set(plan.cells)) == 8
+    assert {(plan.growth_of(cell).subject, plan.growth_of(cell).window) for cell in plan.cells} == {
+        (LEADER, 1), ("weather", 1),
+    }  # fmt: skip
+    assert plan.run_count == 2 * 2 + 8
+    leader = result(3, 2)
+    member = replace(leader, cell=replace(leader.cell, subject="weather"))
+    assert split_by_subject([leader, member]) == {LEADER: (leader,), "weather": (member,)}
+    assert member.to_row()["subject"] == "weather"
+    assert read_row(json.loads(json.dumps(member.to_row()))) == member
+
+
+def test_what_is_handed_on_to_a_member_is_estimated_to_cost_more() -> None:
+    cost = RunCost(prompt_tokens=100, turn_tokens=10)
+    plan = Plan(name="n", team="desk", distances=(0, 1), windows=(1,))
+    member = replace(plan, subjects=("weather",))
+    assert estimate_tokens(plan, cost) < estimate_tokens(member, cost)
+    assert estimate_tokens(member, cost) < estimate_tokens(replace(member, fillers_to_subject=True), cost)
 
 
 def test_a_result_survives_being_stored_and_its_row_has_the_promised_names() -> None:

@@ -19,7 +19,13 @@ from agno.utils.message import copy_history_message, filter_tool_calls
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from lib.recall.members import TeamHistoryRules, list_team_history, next_member_context, rules_for_member
+from lib.recall.members import (
+    TeamHistoryRules,
+    list_team_history,
+    next_member_context,
+    rules_for_member,
+    to_team_history_text,
+)
 from lib.recall.reasons import Reason
 from lib.recall.window import BareRun, HistoryRules, next_context, place_runs
 from tests.recall.real_teams import (
@@ -264,6 +270,7 @@ def test_the_team_history_told_to_members_is_that_of_the_predicted_runs(
     assert [f"said in {run.run_id}" for run in told] == [
         answer for _, answer in session.get_team_history(num_runs=num_runs)
     ]
+    assert to_team_history_text(told) == (session.get_team_history_context(num_runs=num_runs) or "").strip()
 
 
 @fast

@@ -30,7 +30,11 @@ _ADDED_BLOCKS = re.compile(
 _MEMORY_BLOCKS = re.compile(
     r"<(memories_from_previous_interactions|summary_of_previous_interactions|session_state)>(.*?)</\1>", re.DOTALL
 )
-_SPEAKER = re.compile(r"^\s*(?:user|human)\s*:\s*", re.IGNORECASE | re.MULTILINE)
+_SPEAKER = re.compile(
+    # Who speaks, as team histories write it, and for whom it is meant.
+    r"^\s*(?:(?:user|human|input)\s*:\s*)?(?:(?:ask|tell)\s+(?:the\s+)?\w[\w -]{0,40}:\s*)?",
+    re.IGNORECASE | re.MULTILINE,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,22 +9,17 @@ from __future__ import annotations
 import json
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from lib.recall.experiment import FILLERS, Fact
 from lib.recall.judging import holds_value
 from lib.recall.lab.measuring import Asker, in_messages
+from lib.recall.lab.varying import varied
 from lib.records import LAB_SESSION_PREFIX, MessageRecord, RunRecord
 from lib.roundtable import Roundtable
-from lib.runs import RunEngine
 from lib.storage.experiments import COLLECTION, prepare_memories
-from lib.teams.catalogue import TeamCatalogue, TeamEntry
-
-Change = Callable[[Any], None]
-"""Changes the settings of a team that was built for one run."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,37 +54,6 @@ RESCUES = (
         settings={"update_memory_on_run": True, "add_memories_to_context": True},
     ),
 )
-
-
-class _VariedCatalogue(TeamCatalogue):
-    """The same teams, each changed after it was built for a run."""
-
-    def __init__(self, base: TeamCatalogue, change: Change) -> None:
-        super().__init__(())
-        self._base, self._change = base, change
-        self.entries, self.problems = base.entries, base.problems
-
-    def get(self, name: str) -> TeamEntry:
-        """Return the team called `name`. Raises TeamUnavailable."""
-        return self._base.get(name)
-
-    def build_team(self, name: str, **options: Any) -> Any:
-        """Build the team for one run, with the change."""
-        team = self._base.build_team(name, **options)
-        self._change(team)
-        return team
-
-
-@contextmanager
-def varied(roundtable: Roundtable, change: Change) -> Iterator[Roundtable]:
-    """Give the same app with an engine in which every team is changed, and without pauses between words."""
-    settings = roundtable.settings.model_copy(update={"offline_token_delay": 0.0})
-    catalogue = _VariedCatalogue(roundtable.catalogue, change)
-    engine = RunEngine(database=roundtable.database, catalogue=catalogue, settings=settings)
-    try:
-        yield replace(roundtable, settings=settings, catalogue=catalogue, engine=engine)
-    finally:
-        engine.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

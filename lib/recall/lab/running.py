@@ -13,13 +13,14 @@ import time
 import uuid
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lib.errors import RoundtableError
-from lib.recall.experiment import Cell, CellResult, Plan
+from lib.recall.experiment import LEADER, Cell, CellResult, Fact, Growth, MemberHistory, Plan
 from lib.recall.judging import holds_value
-from lib.recall.lab.measuring import Asker, MeasuringStopped, in_messages, measure
+from lib.recall.lab.measuring import Asker, Measurement, MeasuringStopped, address, measure, measure_member
+from lib.recall.lab.varying import change_member_history, member_rules, varied
 from lib.records import LAB_SESSION_PREFIX, RunRecord, RunStatus
 from lib.roundtable import Roundtable
 from lib.storage.experiments import COLLECTION, ExperimentStore
@@ -124,13 +125,12 @@ class RunningExperiment:
         state = ExperimentState.FAILED
         note: str | None = "It ended by a defect; the log tells more."
         try:
-            growths: dict[tuple[str, int, int], list[Cell]] = {}
-            for cell in self._numbers:
-                if cell not in self._results:
-                    growths.setdefault(self.plan.growth_of(cell), []).append(cell)
-            with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="growth") as pool:
-                for future in [pool.submit(self._grow, window, cells) for (_, _, window), cells in growths.items()]:
-                    future.result()
+            if self.plan.member_history is MemberHistory.AS_BUILT:
+                self._measure_all()
+            else:
+                with varied(self._roundtable, change_member_history(self.plan.member_history)) as changed:
+                    self._asker = replace(self._asker, roundtable=changed)
+                    self._measure_all()
             state, note = ExperimentState.COMPLETED, None
         except MeasuringStopped:
             state, note = ExperimentState.STOPPED, None
@@ -142,6 +142,15 @@ class RunningExperiment:
             self._stop.set()  # the other growth ends too
             self._say(state, note)
             self._over.set()
+
+    def _measure_all(self) -> None:
+        growths: dict[Growth, list[Cell]] = {}
+        for cell in self._numbers:
+            if cell not in self._results:
+                growths.setdefault(self.plan.growth_of(cell), []).append(cell)
+        with ThreadPoolExecutor(SIDE_BY_SIDE, thread_name_prefix="growth") as pool:
+            for future in [pool.submit(self._grow, growth.window, cells) for growth, cells in growths.items()]:
+                future.result()
 
     def _say(self, state: ExperimentState, note: str | None) -> None:
         try:
@@ -158,7 +167,11 @@ class RunningExperiment:
             )
         else:
             self._store.fork(self.plan.source_session_id, user_id=self.user_id, new_session_id=session_id)
-        questions = [fact.planting, *(self.plan.filler(number) for number in range(max(c.distance for c in cells)))]
+        subject = cells[0].subject
+        member = None if subject == LEADER else self._asker.member(subject)
+        hears_fillers = member if self.plan.fillers_to_subject else None
+        fillers = (self.plan.filler(number) for number in range(max(cell.distance for cell in cells)))
+        questions = [address(fact.planting, member), *(address(filler, hears_fillers) for filler in fillers)]
         for distance, question in enumerate(questions):
             run = self._asker.ask(question, session_id=session_id, window=window)
             if run.status is not RunStatus.COMPLETED:
@@ -173,21 +186,29 @@ class RunningExperiment:
         run_ids = self._store.fork(
             grown_session_id, user_id=self.user_id, new_session_id=session_id, upto_run_id=upto_run_id
         )
-        asked = measure(self._asker, fact.question, session_id=session_id, window=cell.window)
+        asked = self._ask(cell, fact, session_id)
         tokens, own = asked.run.total_tokens.total, asked.run.tokens.total
         return CellResult(
             cell=cell,
-            predicted_in_context=in_messages(asked.predicted.messages, fact),
-            in_context=in_messages(asked.given, fact),
-            answered=holds_value(asked.run.answer, fact.value),
+            predicted_in_context=asked.predicted_in_context(fact),
+            in_context=asked.in_context(fact),
+            answered=holds_value(asked.answer, fact.value),
             tokens=tokens,
             run_ids=(*run_ids[-(cell.distance + 1) :], asked.run.run_id),
-            answer=asked.run.answer,
+            answer=asked.answer,
             session_id=session_id,
             same_context=asked.same_context,
             member_tokens=None if tokens is None or own is None else tokens - own,
             failed=asked.failed,
         )
+
+    def _ask(self, cell: Cell, fact: Fact, session_id: str) -> Measurement:
+        asker, window = self._asker, cell.window
+        if cell.subject == LEADER:
+            return measure(asker, fact.question, session_id=session_id, window=window)
+        member, team = asker.member(cell.subject), asker.roundtable.catalogue.get(self.plan.team)
+        rules = member_rules(team, member, self.plan.member_history, window)
+        return measure_member(asker, fact, member=member, rules=rules, session_id=session_id, window=window)
 
     def _give_up(self, cells: Iterable[Cell], run: RunRecord) -> None:
         for cell in cells:

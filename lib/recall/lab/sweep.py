@@ -13,6 +13,7 @@ from datetime import datetime
 
 from lib.errors import InvalidInput, SessionNotFound
 from lib.recall.experiment import (
+    LEADER,
     CellResult,
     Difference,
     Plan,
@@ -25,10 +26,11 @@ from lib.recall.experiment import (
 from lib.recall.horizon import about_tokens
 from lib.recall.lab.measuring import Asker
 from lib.recall.lab.running import ExperimentState, RunningExperiment
-from lib.records import LAB_SESSION_PREFIX
+from lib.recall.lab.varying import without_delay
+from lib.records import LAB_SESSION_PREFIX, SessionKind
 from lib.roundtable import Roundtable
-from lib.runs import RunEngine
 from lib.storage.experiments import ExperimentStore, StoredExperiment
+from lib.teams.catalogue import TeamEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,9 +148,10 @@ class RecallLab:
     # -- beneath --------------------------------------------------------------------------------------------------
 
     def _check(self, plan: Plan, user_id: str) -> None:
-        self._roundtable.catalogue.get(plan.team)
-        if plan.member_id is not None:
-            raise InvalidInput("Members cannot be asked directly yet; leave the member out.")
+        team = self._roundtable.catalogue.get(plan.team)
+        for subject in plan.subjects:
+            if subject != LEADER:
+                _check_member(team, subject)
         if plan.source_session_id is not None:
             self._roundtable.store.get_session(plan.source_session_id, user_id=user_id)
 
@@ -184,11 +187,11 @@ class RecallLab:
                 continue  # never written, or deleted by somebody else meanwhile
 
 
-def without_delay(roundtable: Roundtable) -> Roundtable:
-    """Return the same app with an engine of its own, in which the offline model does not pause between words.
-
-    Nobody watches an experiment word by word; with the pauses a sweep would take ten times as long.
-    """
-    settings = roundtable.settings.model_copy(update={"offline_token_delay": 0.0})
-    engine = RunEngine(database=roundtable.database, catalogue=roundtable.catalogue, settings=settings)
-    return replace(roundtable, settings=settings, engine=engine)
+def _check_member(team: TeamEntry, member_id: str) -> None:
+    """Raise InvalidInput where the leader cannot hand a question to this member, or what it is given is not predicted."""
+    able = [member.member_id for member in team.members if member.kind is SessionKind.AGENT]
+    if member_id not in able:
+        raise InvalidInput(
+            f"{member_id!r} is no member of {team.name!r} whose memory can be measured. Subjects: "
+            f"{', '.join((LEADER, *able))}. A team within the team is not one: its history reaches it as one text."
+        )
