@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, and_, delete, insert, or_, select
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, and_, insert, or_, select, update
 
 from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
@@ -80,8 +80,8 @@ class _Plan:
         if self.gone:
             forget_sessions(connection, self.gone)
         for name, (updated_at, row_id) in self.places.items():
-            connection.execute(delete(progress).where(progress.c.name == name))
-            connection.execute(insert(progress).values(name=name, updated_at=updated_at, row_id=row_id))
+            here = update(progress).where(progress.c.name == name)
+            connection.execute(here.values(updated_at=updated_at, row_id=row_id))
 
 
 def _look(connection: Connection) -> _Plan:

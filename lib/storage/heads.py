@@ -223,6 +223,7 @@ def _read_sums(connection: Connection, session_ids: Sequence[str]) -> dict[str, 
 
 def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict[str, Any]:
     told = " \n".join((summary.title or "", summary.first_question or "", *summary.tags))
+    tags = [_storable(tag) for tag in summary.tags]
     return {
         "session_key": to_key(summary.session_id),
         "session_id": summary.session_id,
@@ -231,9 +232,9 @@ def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict
         "used_at": row["updated_at"] or row["created_at"] or 0,
         "kind": summary.kind.value,
         "component_id": summary.component_id[:MAX_ID_LENGTH],
-        "component_name": summary.component_name,
-        "collection": summary.collection[:200] if summary.collection else None,
-        "tags": TAG_MARK + TAG_MARK.join(summary.tags) + TAG_MARK if summary.tags else "",
+        "component_name": _storable(summary.component_name or "") or None,
+        "collection": _storable(summary.collection or "")[:200] or None,
+        "tags": TAG_MARK + TAG_MARK.join(tags) + TAG_MARK if tags else "",
         "first_question": _storable(summary.first_question or "") or None,
         "search_text": fold(_storable(told)),
         "runs": int(sums.runs or 0) if sums else summary.runs,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Any
 
 from sqlalchemy import ColumnElement, Text, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
+
+_HAS_ARROW = sqlite3.sqlite_version_info >= (3, 38)
 
 
 class _JsonPart(FunctionElement[str]):
@@ -21,7 +24,9 @@ class _JsonPart(FunctionElement[str]):
 @compiles(_JsonPart)
 def _json_part_on_sqlite(element: _JsonPart, compiler: Any, **kw: Any) -> str:
     column, path = (compiler.process(clause, **kw) for clause in element.clauses)
-    return f"CASE WHEN json_valid({column}) THEN json_quote(json_extract({column}, {path})) END"
+    # The arrow gives the text as it is stored. json_extract decodes it, and half a character then breaks the whole read.
+    part = f"{column} -> {path}" if _HAS_ARROW else f"json_quote(json_extract({column}, {path}))"
+    return f"CASE WHEN json_valid({column}) THEN {part} END"
 
 
 @compiles(_JsonPart, "mysql", "mariadb")
