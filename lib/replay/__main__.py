@@ -8,20 +8,42 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from lib.errors import RoundtableError
-from lib.records import RunRecord
+from lib.records import Reader, RunRecord
 from lib.replay import export, text
 from lib.replay.delegations import write_sequence_diagram
-from lib.settings import load_settings
+from lib.replay.findings import Finding
+from lib.settings import Settings, load_settings
+from lib.storage.connector import Connector
 from lib.storage.reading.loose import dump_json, parse_json
 from lib.storage.replaying import Replay
-from lib.storage.stored_sessions import open_stored_sessions
+from lib.storage.run_findings import find_for_run
+from lib.storage.session_overview import SessionOverview, SessionOverviews
+from lib.storage.stored_sessions import open_for_reading
 
 VIEWS = ("steps", "timeline", "delegations", "context", "findings", "raw")
+
+AT_ONCE = 20
+"""Runs whose bodies are held at a time."""
+
+LATER = 1000
+"""Messages said later that are listed with each request of a whole session: all of them would be every message again."""
+
+_NOTES = f"""\
+Each run is read when it is printed: a view of one run (--run) costs the same in a long session as in a short one, and a
+whole session is printed run by run. Two views look further. context names every other message of the session, so it reads
+the whole session; of the messages that were said later than a request, a whole session lists the first {LATER:,} with each
+request (with --json: "later_left_out" says how many more there are), --run lists all. findings of a whole session read all
+of it; with --run they are those of that run, for which the columns of the session and the runs near it are read.
+
+Exit status: 0 printed; 1 it cannot be read, for the reason in one line; 2 wrong arguments.
+"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,24 +51,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = _parser().parse_args(arguments)
     try:
         settings = load_settings()
-        sessions = open_stored_sessions(settings)
+        connector = open_for_reading(settings)
         try:
-            session = sessions.get_session(given.session_id, user_id=given.user)
+            printed = _open(given, settings, connector)
+            for line in _write_json(printed.to_json()) if given.json else printed.to_lines():
+                print(line)
         finally:
-            sessions.close()
-        replay = Replay(session, assumed_window=settings.num_history_runs if given.window is None else given.window)
-        runs = (replay.get_run(given.run),) if given.run else replay.runs
+            connector.engine.dispose()
     except RoundtableError as error:
-        print(text.escape_controls(str(error)), file=sys.stderr)
+        print(text.escape_controls(" ".join(str(error).split())), file=sys.stderr)
         return 1
-    if given.json:
-        print(json.dumps(_to_json(replay, runs, given.view), indent=2, default=str))
-        return 0
-    try:
-        for line in _to_lines(replay, runs, given.view):
-            print(line)
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        sys.stderr.close()
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
     return 0
 
 
@@ -54,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m lib.replay",
         description="Read a stored session back: what happened, and what each model was shown.",
+        epilog=_NOTES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("session_id", help="the session to read")
     parser.add_argument("--user", metavar="USER_ID", help="whose session it must be; without it, anybody's")
@@ -69,24 +87,122 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _to_json(replay: Replay, runs: Iterable[RunRecord], view: str) -> Any:
-    match view:
-        case "steps":
-            return [step for run in runs for step in export.export_steps(replay.steps(run))]
-        case "timeline":
-            return [export.export_timeline(run, replay.timeline(run)) for run in runs]
-        case "delegations":
-            return [item for run in runs for item in export.export_delegations(replay.delegations(run))]
-        case "context":
-            return [item for run in runs for item in export.export_requests(replay.requests(run))]
-        case "findings":
+def _open(given: argparse.Namespace, settings: Settings, connector: Connector) -> _Printed:
+    overviews = SessionOverviews(connector)
+    reader = Reader(user_id="", admin=True) if given.user is None else Reader(user_id=given.user)
+    overview = overviews.get_overview(given.session_id, user_id=reader)
+    if given.run is not None:
+        overview.place_of(given.run)  # raises RunNotFound before anything is printed
+    window = settings.num_history_runs if given.window is None else given.window
+    return _Printed(connector, overviews, overview, given.run, given.view, window)
+
+
+@dataclass(frozen=True, slots=True)
+class _Printed:
+    """What is asked for: one view of a session or of one run of it, as JSON or as lines."""
+
+    connector: Connector
+    overviews: SessionOverviews
+    overview: SessionOverview
+    run_id: str | None
+    view: str
+    window: int
+
+    def to_json(self) -> dict[str, Any] | Iterator[Any]:
+        """Return the values of the view, made one by one; of raw rows, the session beside its runs."""
+        match self.view:
+            case "steps":
+                return (step for replay, run in self._runs() for step in export.export_steps(replay.steps(run)))
+            case "timeline":
+                return (export.export_timeline(run, replay.timeline(run)) for replay, run in self._runs())
+            case "delegations":
+                return (
+                    item for replay, run in self._runs() for item in export.export_delegations(replay.delegations(run))
+                )
+            case "context":
+                later = LATER if self.run_id is None else None
+                return (
+                    item
+                    for replay, run in self._runs()
+                    for item in export.export_requests(replay.requests(run), later=later)
+                )
+            case "findings":
+                return iter(export.export_findings(self._findings()))
+            case _:
+                return {"session": _parsed(self.overview.session.row), "runs": self._rows()}
+
+    def to_lines(self) -> Iterator[str]:
+        """Yield the view for a terminal."""
+        yield from text.write_head(self.overview.summary)
+        match self.view:
+            case "findings":
+                yield from text.write_findings(self._findings())
+            case "raw":
+                raw = {"session": _parsed(self.overview.session.row), "runs": list(self._rows())}
+                yield text.escape_controls(dump_json(raw, indent=2))
+            case _:
+                for replay, run in self._runs():
+                    yield from text.write_run_head(run)
+                    yield from self._lines_of(replay, run)
+
+    def _lines_of(self, replay: Replay, run: RunRecord) -> Iterator[str]:
+        match self.view:
+            case "timeline":
+                return text.write_timeline(replay.timeline(run))
+            case "delegations":
+                return text.write_delegations(replay.delegations(run), write_sequence_diagram(run))
+            case "context":
+                return text.write_requests(replay.requests(run))
+            case _:
+                return text.write_steps(replay.steps(run))
+
+    def _replays(self) -> Iterator[Replay]:
+        """Yield the session with the bodies of some runs at a time; for the context with all, which it names."""
+        ids: list[list[str]] | list[None]
+        if self.view in ("context", "findings") or self.overview.older_format:
+            ids = [None]
+        elif self.run_id is not None:
+            ids = [[self.overview.tops[self.run_id]]]
+        else:
+            heads = [head.run_id for head in self.overview.heads]
+            ids = [heads[start : start + AT_ONCE] for start in range(0, len(heads), AT_ONCE)]
+        for some in ids:
+            yield Replay(self.overviews.get_runs(self.overview, some), assumed_window=self.window)
+
+    def _runs(self) -> Iterator[tuple[Replay, RunRecord]]:
+        for replay in self._replays():
+            for run in replay.runs if self.run_id is None else (replay.get_run(self.run_id),):
+                yield replay, run
+
+    def _rows(self) -> Iterator[dict[str, Any]]:
+        for replay in self._replays():
+            runs = replay.runs if self.run_id is None else (replay.get_run(self.run_id),)
             wanted = {part.run_id for run in runs for part in run.walk()}
-            found = [item for item in replay.findings() if item.run_id is None or item.run_id in wanted]
-            return export.export_findings(found)
-        case _:
-            wanted = {part.run_id for run in runs for part in run.walk()}
-            rows = [row for row in replay.session.run_rows if row.get("run_id") in wanted]
-            return {"session": _parsed(replay.session.row), "runs": [_parsed(row) for row in rows]}
+            yield from (_parsed(row) for row in replay.session.run_rows if row.get("run_id") in wanted)
+
+    def _findings(self) -> tuple[Finding, ...]:
+        if self.run_id is not None:
+            return find_for_run(self.connector, self.overviews, self.overview, self.run_id, assumed_window=self.window)
+        return next(self._replays()).findings()
+
+
+def _write_json(value: dict[str, Any] | Iterable[Any]) -> Iterator[str]:
+    """Yield JSON text as its values are made, so that a long session is never held as a whole."""
+    if isinstance(value, dict):
+        for place, (name, part) in enumerate(value.items()):
+            yield f"{',' if place else '{'} {json.dumps(name)}:"
+            yield from _write_json(part) if isinstance(part, Iterator) else (_dump(part),)
+        yield "}"
+        return
+    before = "["
+    for item in value:
+        yield before + _dump(item)
+        before = ","
+    yield "[]" if before == "[" else "]"
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, indent=2, default=str)
 
 
 def _parsed(row: Any) -> dict[str, Any]:
@@ -98,29 +214,6 @@ def _is_plain(value: Any) -> bool:
     if not isinstance(value, str) or value[:1] not in ("{", "[", '"'):
         return not isinstance(value, bytes)
     return parse_json(value)[1] is not None
-
-
-def _to_lines(replay: Replay, runs: Sequence[RunRecord], view: str) -> Iterator[str]:
-    yield from text.write_head(replay.session.summary, runs)
-    if view == "findings":
-        wanted = {part.run_id for run in runs for part in run.walk()}
-        found = [item for item in replay.findings() if item.run_id is None or item.run_id in wanted]
-        yield from text.write_findings(found)
-        return
-    if view == "raw":
-        yield text.escape_controls(dump_json(_to_json(replay, runs, view), indent=2))
-        return
-    for run in runs:
-        yield from text.write_run_head(run)
-        match view:
-            case "timeline":
-                yield from text.write_timeline(replay.timeline(run))
-            case "delegations":
-                yield from text.write_delegations(replay.delegations(run), write_sequence_diagram(run))
-            case "context":
-                yield from text.write_requests(replay.requests(run))
-            case _:
-                yield from text.write_steps(replay.steps(run))
 
 
 if __name__ == "__main__":

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
 from lib.records import RunRecord, SessionKind, Tokens
-from lib.replay.contexts import ModelRequest
+from lib.replay.contexts import Absence, AbsentMessage, ModelRequest
 from lib.replay.delegations import Delegation
 from lib.replay.findings import Finding
 from lib.replay.steps import Step, StepKind
@@ -40,20 +40,25 @@ def _export_step(step: Step) -> dict[str, Any]:
                 "failed": step.failed,
             }
         case StepKind.MODEL_REQUEST:
-            value |= {"request": step.request, "tokens": export_tokens(step.tokens)}
+            value |= {"text": "", "request": step.request, "tokens": export_tokens(step.tokens)}
         case StepKind.EVENT:
-            value |= {"text": step.text, "raw": dict(step.raw)}
+            value |= {"text": step.text or "", "raw": dict(step.raw)}
         case _:
-            value["text"] = step.text
+            value["text"] = step.text or ""
     if step.member_id is not None:
         value |= {"member_id": step.member_id, "member_run_id": step.member_run_id}
     return value
 
 
-def export_requests(requests: Iterable[ModelRequest]) -> list[dict[str, Any]]:
-    """Return model requests: exactly what each was given, and what was absent."""
-    return [
-        {
+def export_requests(requests: Iterable[ModelRequest], *, later: int | None = None) -> Iterator[dict[str, Any]]:
+    """Yield model requests: exactly what each was given, and what was absent.
+
+    Of the messages that were said later than a request only the first `later` are listed, where that is given; a request
+    of which some are left out says how many as `later_left_out`.
+    """
+    for request in requests:
+        listed, left_out = _within(request.absent, later)
+        yield {
             "run_id": request.run.run_id,
             ("team_id" if request.run.kind is SessionKind.TEAM else "agent_id"): request.run.component_id,
             "request": request.number,
@@ -70,11 +75,23 @@ def export_requests(requests: Iterable[ModelRequest]) -> list[dict[str, Any]]:
             ],
             "absent": [
                 {"message_id": absent.message.message_id, "run_id": absent.run_id, "reason": str(absent.reason)}
-                for absent in request.absent
+                for absent in listed
             ],
-        }
-        for request in requests
-    ]
+        } | ({"later_left_out": left_out} if left_out else {})
+
+
+def _within(absent: Sequence[AbsentMessage], later: int | None) -> tuple[Sequence[AbsentMessage], int]:
+    """Return absent messages with so many later ones at most, and how many were left out."""
+    count = sum(item.reason is Absence.LATER for item in absent)
+    if later is None or count <= later:
+        return absent, 0
+    listed: list[AbsentMessage] = []
+    room = later
+    for item in absent:
+        if item.reason is not Absence.LATER or room > 0:
+            listed.append(item)
+            room -= item.reason is Absence.LATER
+    return listed, count - later
 
 
 def export_findings(findings: Iterable[Finding]) -> list[dict[str, Any]]:

@@ -34,22 +34,22 @@ def _is_plain(sign: str) -> bool:
     return sign in "\n\t\u200d\u200c" or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
-def write_head(session: SessionSummary, runs: Sequence[RunRecord]) -> Iterator[str]:
-    """Yield what the session is, and what could not be read of it."""
+def write_head(session: SessionSummary) -> Iterator[str]:
+    """Yield what the session is."""
     yield _line(f"Session {session.session_id}: {session.name}")
     yield _line(
         f"  of {session.user_id or 'nobody'}, with {session.kind} {session.component_id or '?'}, {session.runs} runs"
     )
-    for run in (part for top in runs for part in top.walk()):
-        for note in run.notes:
-            yield _line(f"  note on run {run.run_id}: {note}")
 
 
 def write_run_head(run: RunRecord) -> Iterator[str]:
-    """Yield one line on the run."""
+    """Yield one line on the run, and what could not be read of it and of the runs under it."""
     precision = "" if run.exact_times else " (whole seconds)"
     yield ""
     yield _line(f"Run {run.run_id} of {run.component_name}, {run.status}, begun {_moment(run.started_at)}{precision}")
+    for part in run.walk():
+        for note in part.notes:
+            yield _line(f"  note on run {part.run_id}: {note}")
 
 
 def write_steps(steps: Iterable[Step]) -> Iterator[str]:

@@ -82,7 +82,8 @@ class SessionOverview:
 class SessionOverviews:
     """Opens stored sessions."""
 
-    def __init__(self, connector: Connector, *, queue: RunQueue) -> None:
+    def __init__(self, connector: Connector, *, queue: RunQueue | None = None) -> None:
+        """Read from a database; without our queue in it (another app's database) nothing is known to be live."""
         self._connector = connector
         self._queue = queue
 
@@ -95,10 +96,11 @@ class SessionOverviews:
         reader = user_id if isinstance(user_id, Reader) else Reader(user_id=user_id)
         if not is_storable_id(session_id):
             raise SessionNotFound(session_id)
-        row, rows = self._connector.read(lambda connection: _read_heads(connection, session_id))
+        ours = self._queue is not None
+        row, rows = self._connector.read(lambda connection: _read_heads(connection, session_id, ours=ours))
         if row is None or not (reader.admin or row.get("user_id") == reader.user_id):
             raise SessionNotFound(session_id)
-        live = self._queue.live_states([session_id])
+        live = self._queue.live_states([session_id]) if self._queue else {}
         if to_list(row.get("runs")):
             return self._of_older_format(row, live)
         tops = _find_tops({head.run_id: head.parent_run_id for head in rows})
@@ -155,11 +157,18 @@ def _find_tops(parents: Mapping[str, str | None]) -> dict[str, str]:
     return tops
 
 
-def _read_heads(connection: Connection, session_id: str) -> tuple[Mapping[str, Any] | None, Sequence[Any]]:
+def _read_heads(
+    connection: Connection, session_id: str, *, ours: bool
+) -> tuple[Mapping[str, Any] | None, Sequence[Any]]:
+    there = () if ours else inspect(connection).get_table_names()
+    if not ours and "agno_sessions" not in there:
+        return None, ()
     of_session = select(_EVERYTHING).select_from(sessions).where(exactly(sessions.c.session_id, session_id))
     found = connection.execute(of_session).mappings().first()
     if found is None:
         return None, ()
+    if not ours and "agno_runs" not in there:  # versions of Agno that kept all runs in the session's row
+        return dict(found), ()
     # In the order of the one index that holds all these columns: no row is touched.
     statement = (
         select(runs.c.run_id, runs.c.parent_run_id, runs.c.run_index, runs.c.status, runs.c.created_at)

@@ -38,6 +38,11 @@ class StoredSession:
     live: Mapping[str, RunStatus] = field(default_factory=dict)
 
     @property
+    def session_id(self) -> str:
+        """The id of the session."""
+        return to_text(self.row.get("session_id"))
+
+    @property
     def session_data(self) -> Mapping[str, Any]:
         """The session's own data: title, state, metrics."""
         return to_mapping(self.row.get("session_data"))
@@ -102,7 +107,12 @@ class StoredSessions:
 
 
 def open_stored_sessions(settings: Settings) -> StoredSessions:
-    """Return a reader of the database that DATABASE_URL names; SQLite files are opened read-only.
+    """Return a reader of whole sessions in the database that DATABASE_URL names; see `open_for_reading`."""
+    return StoredSessions(open_for_reading(settings))
+
+
+def open_for_reading(settings: Settings) -> Connector:
+    """Return a way into the database that DATABASE_URL names that makes no table; SQLite files are opened read-only.
 
     Raises:
         DatabaseUnavailable: there is no such file.
@@ -111,14 +121,14 @@ def open_stored_sessions(settings: Settings) -> StoredSessions:
     address = settings.database_url.get_secret_value()
     url = make_url(address)
     if not url.drivername.startswith("sqlite"):
-        return StoredSessions(build_connector(address))
+        return build_connector(address)
     file = Path(url.database or "").expanduser().absolute()
     if not file.is_file():
         raise DatabaseUnavailable(f"There is no database {file}. Check DATABASE_URL.")
     engine = create_engine(
         f"sqlite:///file:{file.as_uri().removeprefix('file://')}?mode=ro&uri=true", hide_parameters=True
     )
-    return StoredSessions(Connector(engine=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file)))
+    return Connector(engine=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
 
 
 def _read(connection: Connection, session_id: str) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:

@@ -39,11 +39,11 @@ def look_at_everything(replay: Replay) -> None:
             *text.write_requests(replay.requests(run)),
         ]
         assert not any(sign in line for line in lines for sign in "\x1b\u202e")
-        json.dumps([export.export_steps(steps), export.export_requests(replay.requests(run))], default=str)
+        json.dumps([export.export_steps(steps), list(export.export_requests(replay.requests(run)))], default=str)
         replay.hand_overs(run)
         build_playback(run, steps).at(0.5)
     list(text.write_findings(replay.findings()))
-    list(text.write_head(replay.session.summary, replay.runs))
+    list(text.write_head(replay.session.summary))
 
 
 @pytest.mark.parametrize(
