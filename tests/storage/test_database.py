@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import threading
 import time
+from pathlib import Path
 
 import pytest
 from sqlalchemy import inspect, text
@@ -53,6 +55,14 @@ def test_a_missing_index_is_made_when_the_database_is_opened_again(database_sett
     database.close()
 
 
+def rights_of_the_readme() -> str:
+    """Return the rights that README.md grants the app's account."""
+    readme = Path(__file__).parents[2] / "README.md"
+    found = re.search(r"^GRANT ([A-Z, ]+) ON roundtable\.\* TO", readme.read_text(encoding="utf-8"), re.M)
+    assert found is not None
+    return found[1]
+
+
 @pytest.mark.parametrize("driver", ["mysql+mysqlconnector", "mariadb+mysqlconnector"])
 @pytest.mark.parametrize("collation", ["utf8mb4_nopad_bin", "utf8mb4_general_ci", "latin1_swedish_ci"])
 def test_an_account_with_rights_on_its_database_only_is_enough_and_no_other_database_appears(
@@ -60,11 +70,20 @@ def test_an_account_with_rights_on_its_database_only_is_enough_and_no_other_data
 ):
     name = mariadb.create_database(collation=collation)
     before = {row[0] for row in mariadb.execute("SHOW DATABASES")}
-    url = mariadb.create_account(name).replace("mysql+mysqlconnector", driver)
+    url = mariadb.create_account(name, rights=rights_of_the_readme()).replace("mysql+mysqlconnector", driver)
     settings = build_settings(tmp_path, database_url=url)
     session_id = new_id()
     assert "bird" in ask(settings, session_id, "Änne", "Remember: the secret word is bird 🐦")
     assert "bird" in ask(settings, session_id, "Änne", "What is the secret word?")
+    database = open_database(settings)
+    while database.follow():
+        pass
+    store = database.sessions
+    assert {hit.session_id for hit in database.search.search("bird", user_id="Änne").items} == {session_id}
+    store.rename_session(session_id, "Birds", user_id="Änne")
+    store.delete_session(session_id, user_id="Änne")
+    assert store.list_sessions(user_id="Änne").items == ()
+    database.close()
     assert {row[0] for row in mariadb.execute("SHOW DATABASES")} == before
     mariadb.drop_database(name)
 
