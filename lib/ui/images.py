@@ -15,7 +15,7 @@ from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.safe_markdown import plain_label
 from lib.ui.words import bytes_in_words
 
-THUMBNAIL_WIDTH = 200  # CSS pixels
+THUMBNAIL_WIDTH = 176  # CSS pixels
 _PREVIEW_EDGE = 1280  # what a thumbnail grows to when it is opened
 _NOT_THERE = "its file is not there any more"
 

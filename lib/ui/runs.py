@@ -151,4 +151,6 @@ def _draw_actions(run: RunRecord, keys: DrawnKeys) -> None:
             on_change="rerun",
         )
         if copy.open:
-            copy.code(run.answer, language=None, wrap_lines=True, width=420)
+            # The answer as it was written. Streamlit has no button that copies but the one of a code block.
+            copied = copy.container(key=keys.once(f"copied_{run.run_id}"))
+            copied.code(run.answer, language=None, wrap_lines=True, width=420)

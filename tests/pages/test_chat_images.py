@@ -41,7 +41,7 @@ def ask_about(chat: AppTest, question: str, *files: tuple[str, bytes]) -> None:
 
 
 def waiting(chat: AppTest) -> list[str]:
-    return [button.label.replace("\\", "") for button in chat.button if button.key.startswith("remove_image_")]
+    return [button.label.replace("\\", "") for button in chat.button if (button.key or "").startswith("remove_image_")]
 
 
 def test_an_image_is_asked_about_and_drawn_under_its_question(chat):
@@ -109,7 +109,7 @@ def test_an_image_whose_file_is_gone_is_a_calm_note(chat, app_environment):
 def test_a_question_with_an_image_is_asked_again_with_it(chat):
     chat.run()
     ask_about(chat, "[fail model] What is in the picture?", ("blue.png", picture()))
-    again = next(button for button in chat.button if button.key.startswith("ask_again_"))
+    again = next(button for button in chat.button if (button.key or "").startswith("ask_again_"))
     again.click().run()
     wait(chat)
     first, second = shared().store.list_runs(session_of(chat), user_id="analyst").items
