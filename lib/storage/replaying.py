@@ -6,13 +6,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property, lru_cache
 from itertools import islice
 
 from lib.errors import RunNotFound
 from lib.events import ModelStarted, RunEvent
 from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, PredictedContext, next_context
-from lib.records import MessageRecord, RunRecord
+from lib.records import MessageRecord, RunRecord, RunStatus
 from lib.replay.contexts import ModelRequest, list_requests
 from lib.replay.delegations import Delegation, HandOver, list_delegations, list_hand_overs
 from lib.replay.findings import Finding, list_findings
@@ -85,6 +86,7 @@ class Replay:
     def _predict(self, earlier: Sequence[RunRecord], run: RunRecord) -> PredictedContext | None:
         if run.parent_run_id is not None:
             return None  # what a member was given is its leader's choice, and not stored
+        earlier = with_deleted_runs(earlier, run)
         return next_context(earlier, self._rules_for(run, earlier))
 
     def _rules_for(self, run: RunRecord, earlier: Sequence[RunRecord]) -> HistoryRules:
@@ -101,7 +103,7 @@ class Replay:
         known = [HistoryRules.configured(num_history_runs=window)] if window is not None else []
         fitting = [rules for rules in (*known, *_candidates(given, earlier)) if _explains(rules, given, earlier)]
         for other in self._neighbours(run):
-            before = [item for item in self.runs if _stands_before(item, other)]
+            before = with_deleted_runs([item for item in self.runs if _stands_before(item, other)], other)
             agreed = [rules for rules in fitting if _explains(rules, _history_of(other), before)]
             fitting = agreed or fitting
             if len(fitting) <= 1:
@@ -134,6 +136,50 @@ def _stored_window(settings: Mapping[str, object]) -> int | None:
 
 def _stands_before(item: RunRecord, run: RunRecord) -> bool:
     return item.parent_run_id is None and (item.run_index or 0) < (run.run_index or 0)
+
+
+def with_deleted_runs(earlier: Sequence[RunRecord], run: RunRecord) -> list[RunRecord]:
+    """Return the runs before `run` with those that were deleted since, as far as `run` still holds what they said.
+
+    A deleted run stands where its messages stood in the history; if all of the history was deleted, it was the newest.
+    """
+    places = {
+        message.message_id: place
+        for place, other in enumerate(earlier)
+        for message in other.messages
+        if not message.from_history
+    }
+    history = [message for message in run.messages if message.from_history]
+    known = [places[message.message_id] for message in history if message.message_id in places]
+    here = known[0] - 1 if known else len(earlier) - 1  # the run that the next deleted one stood after
+    deleted: dict[int, list[list[MessageRecord]]] = {}
+    previous: MessageRecord | None = None
+    for message in history:
+        if message.message_id in places:
+            here, previous = places[message.message_id], None
+            continue
+        if previous is None or message.role == "user":
+            deleted.setdefault(here, []).append([])
+        deleted[here][-1].append(replace(message, from_history=False))
+        previous = message
+    found = [_to_deleted_run(messages, run) for messages in deleted.get(-1, ())]
+    for place, other in enumerate(earlier):
+        found += [other, *(_to_deleted_run(messages, run) for messages in deleted.get(place, ()))]
+    return found
+
+
+def _to_deleted_run(messages: Sequence[MessageRecord], run: RunRecord) -> RunRecord:
+    return RunRecord(
+        run_id=f"deleted:{messages[0].message_id}",
+        session_id=run.session_id,
+        user_id=run.user_id,
+        kind=run.kind,
+        component_id=run.component_id,
+        component_name=run.component_name,
+        status=RunStatus.COMPLETED,
+        question=messages[0].content if messages[0].role == "user" else "",
+        messages=tuple(messages),
+    )
 
 
 def _history_of(run: RunRecord) -> list[tuple[str, int]]:
