@@ -4,6 +4,8 @@
         .adapter     what Agno's teams are given as `db`
         .sessions    SessionStore: sessions and runs, for one user at a time
         .queue       RunQueue: one run at a time in a session, across processes
+        .search      SearchIndex: the full text of questions and answers
+        .follow()    takes in what other programs wrote
         .outbox      what the database refused, kept on disk
 
 The only part of the app that knows SQLAlchemy.

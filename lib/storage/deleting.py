@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select, update
 
 from lib.records import Loss
-from lib.storage import heads, listing
+from lib.storage import heads, run_lists
 from lib.storage.identity import exactly
 from lib.storage.keys import to_key
 from lib.storage.media import read_own_media
@@ -35,7 +35,7 @@ def delete_session(connection: Connection, session_id: str, *, search: SearchInd
 def delete_run(connection: Connection, row: Mapping[str, Any], *, search: SearchIndex) -> tuple[str, ...]:
     """Delete a run with the runs under it, its session's row being locked; return the keys of files nobody uses."""
     run_id, session_id = row["run_id"], row["session_id"]
-    members = listing.read_members(connection, [row], bodies=False).get(run_id, ())
+    members = run_lists.read_members(connection, [row], bodies=False).get(run_id, ())
     gone = [run_id, *(member["run_id"] for member in members)]
     heads.note_missing_runs(connection, [session_id])
     own_media = read_own_media(connection, run_keys=[to_key(one) for one in gone])
@@ -67,7 +67,7 @@ def read_loss(connection: Connection, session_ids: Sequence[str]) -> tuple[Loss,
 def read_run_loss(connection: Connection, row: Mapping[str, Any]) -> tuple[Loss, tuple[str, ...]]:
     """Return what a run with its member runs amounts to, and the keys of the files that only they use."""
     heads.note_missing_runs(connection, [row["session_id"]])
-    members = listing.read_members(connection, [row], bodies=False).get(row["run_id"], ())
+    members = run_lists.read_members(connection, [row], bodies=False).get(row["run_id"], ())
     keys = [to_key(one["run_id"]) for one in (row, *members)]
     return Loss(runs=1, member_runs=len(members)), read_own_media(connection, run_keys=keys)
 

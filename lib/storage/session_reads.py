@@ -13,7 +13,7 @@ from sqlalchemy import select
 
 from lib.errors import RunNotFound, SessionNotFound
 from lib.records import ForkRecord, Page, Reader, RunRecord, SessionCounts, SessionFilter, SessionSummary
-from lib.storage import heads, listing, session_lists
+from lib.storage import heads, listing, run_lists, session_lists
 from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
@@ -151,7 +151,7 @@ class SessionReads:
         if owned is None:
             raise SessionNotFound(session_id)
         rows, members, older = self._connector.read(
-            lambda connection: listing.read_run_page(connection, session_id=session_id, limit=limit, before=before)
+            lambda connection: run_lists.read_run_page(connection, session_id=session_id, limit=limit, before=before)
         )
         live = self._queue.live_states([session_id])
         items = tuple(to_run_record(row, members.get(row["run_id"], ()), live_run_ids=live) for row in reversed(rows))
@@ -167,7 +167,7 @@ class SessionReads:
     def get_run(self, run_id: str, *, user_id: str | Reader) -> RunRecord:
         """Return a run with the member runs under it."""
         row = self.get_run_row(run_id, user_id=user_id)
-        members = self._connector.read(lambda connection: listing.read_members(connection, [row]))
+        members = self._connector.read(lambda connection: run_lists.read_members(connection, [row]))
         live = self._queue.live_states([row["session_id"]])
         return to_run_record(row, members.get(run_id, ()), live_run_ids=live)
 
@@ -176,7 +176,7 @@ class SessionReads:
         scope = to_scope(user_id)
         if not is_storable_id(run_id):
             raise RunNotFound(run_id)
-        row = self._connector.read(lambda connection: listing.find_run(connection, run_id=run_id, user_id=scope))
+        row = self._connector.read(lambda connection: run_lists.find_run(connection, run_id=run_id, user_id=scope))
         if row is None:
             raise RunNotFound(run_id)
         return row
