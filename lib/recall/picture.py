@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from html import escape
 
 from lib.recall.experiment import CellState, GridPoint
-from lib.recall.horizon import horizon_of_window
 
 COLORS = {
     CellState.ANSWERED: "#2a9d8f",
@@ -24,14 +23,18 @@ _CLIFF = "#b3261e"
 
 
 def list_cliffs(points: Iterable[GridPoint]) -> tuple[tuple[int, int], ...]:
-    """Return for each window, rising, how many of the measured distances lie before its predicted cliff."""
+    """Return for each window, rising, the first measured distance without the fact as predicted; past the last, if none is."""
     points = tuple(points)
-    distances = sorted({point.distance for point in points})
-    cliffs = []
-    for window in sorted({point.window for point in points}):
-        forgotten_at = horizon_of_window(window).forgotten_at
-        cliffs.append((window, sum(forgotten_at is None or distance < forgotten_at for distance in distances)))
-    return tuple(cliffs)
+    beyond = max((point.distance for point in points), default=-1) + 1
+    return tuple(
+        (window, min((each.distance for each in points if each.window == window and each.forgotten), default=beyond))
+        for window in sorted({point.window for point in points})
+    )
+
+
+def place_cliffs(points: Sequence[GridPoint], distances: Sequence[int]) -> tuple[tuple[int, int], ...]:
+    """Return for each window how many of the columns lie before its cliff."""
+    return tuple((window, sum(distance < cliff for distance in distances)) for window, cliff in list_cliffs(points))
 
 
 def label_of(point: GridPoint) -> str:
@@ -53,7 +56,7 @@ def draw_grid_picture(points: Sequence[GridPoint], *, title: str) -> str:
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         _text(24, 30, title, size=17, weight="600"),
         *_cells(points, windows, distances),
-        _cliff_line(list_cliffs(points)),
+        _cliff_line(place_cliffs(points, distances)),
         *_axes(windows, distances),
         *_legend(height),
         "</svg>",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -37,6 +38,12 @@ def bytes_in_words(count: int) -> str:
     if count < 1000:
         return count_in_words(count, "byte")
     return f"{count / 1000:.0f} kB" if count < 999_500 else f"{count / 1_000_000:.1f} MB"
+
+
+def unlike(names: Mapping[str, str]) -> dict[str, str]:
+    """Return names by key, those that are alike told apart: Streamlit takes equal labels of a choice for one option."""
+    alike = Counter(names.values())
+    return {key: f"{name} · {key[-6:]}" if alike[name] > 1 else name for key, name in names.items()}
 
 
 def elapsed_s(start: datetime | None, end: datetime | None = None) -> float | None:

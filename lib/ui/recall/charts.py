@@ -9,16 +9,19 @@ import altair as alt
 import pandas as pd
 import streamlit as st
 
-from lib.recall.experiment import CellResult, GridPoint, cost_curve
-from lib.recall.picture import COLORS, WORDS, label_of, list_cliffs
+from lib.recall.experiment import CellResult, GridPoint, Plan, cost_curve
+from lib.recall.picture import COLORS, WORDS, label_of, place_cliffs
 
 _ROW = 34
 
 
-def draw_grid(points: Sequence[GridPoint], *, key: str) -> None:
-    """Draw windows by distances, the three states, and the predicted cliff as a line over them."""
-    windows = sorted({point.window for point in points})
-    distances = sorted({point.distance for point in points})
+def draw_grid(points: Sequence[GridPoint], *, key: str, plan: Plan | None = None) -> None:
+    """Draw windows by distances, the three states, and the predicted cliff as a line over them.
+
+    With a plan, the cells that are not measured yet have their place already: nothing jumps while it is measured.
+    """
+    windows = sorted(plan.windows if plan else {point.window for point in points})
+    distances = sorted(plan.distances if plan else {point.distance for point in points})
     cells = [
         {
             "left": distances.index(point.distance),
@@ -34,7 +37,8 @@ def draw_grid(points: Sequence[GridPoint], *, key: str) -> None:
         for point in points
     ]
     cliff: list[dict[str, Any]] = []
-    for row, (_, before) in enumerate(list_cliffs(points)):
+    for window, before in place_cliffs(points, distances):
+        row = windows.index(window)
         cliff += [{"x": before, "y": row, "order": 2 * row}, {"x": before, "y": row + 1, "order": 2 * row + 1}]
     across = alt.X(
         "left:Q",
@@ -49,7 +53,7 @@ def draw_grid(points: Sequence[GridPoint], *, key: str) -> None:
         axis=_axis(windows),
     )
     base = alt.Chart(pd.DataFrame(cells))
-    rects = base.mark_rect(stroke="white", strokeWidth=1.5).encode(
+    rects = base.mark_rect(stroke=_paper(), strokeWidth=1.5).encode(
         x=across,
         x2="right:Q",
         y=down,
@@ -147,7 +151,7 @@ def draw_cost(results: Iterable[CellResult], *, key: str) -> bool:
     share = alt.Y("recall:Q", title="recall", scale=alt.Scale(domain=[0, 1]), axis=alt.Axis(format="%"))
     chart = alt.layer(
         base.mark_line(opacity=0.5).encode(y=share),
-        base.mark_rule(opacity=0.6).encode(y=alt.Y("low:Q", title="recall"), y2="high:Q"),
+        base.mark_rule(opacity=0.6, color=_ink()).encode(y=alt.Y("low:Q", title="recall"), y2="high:Q"),
         base.mark_point(filled=True, size=70).encode(y=share),
         base.mark_text(dy=-12, fontSize=12, color=_ink()).encode(y=share, text="window:N"),
     ).properties(height=260)
@@ -177,3 +181,7 @@ def _cliff_color() -> str:
 
 def _ink() -> str:
     return "#e6eaea" if _dark() else "#1c2224"
+
+
+def _paper() -> str:
+    return "#15191b" if _dark() else "#ffffff"

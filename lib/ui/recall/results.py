@@ -5,20 +5,20 @@ from __future__ import annotations
 import csv
 import io
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import streamlit as st
 
-from lib.recall.experiment import CellResult, GridPoint, build_grid, csv_rows, measured
+from lib.recall.experiment import CellResult, GridPoint, build_grid, csv_rows, measured, split_by_subject
 from lib.recall.judging import JUDGING_RULE
 from lib.recall.picture import draw_grid_picture
 from lib.ui.recall.charts import draw_cost, draw_grid, draw_recall_by_distance
 from lib.ui.recall.opened import OpenedLab
 from lib.ui.recall.sweep import choose_experiment, draw_running, find_chosen, resume
 from lib.ui.safe_markdown import plain_label
-from lib.ui.words import count_in_words
+from lib.ui.words import count_in_words, unlike
 
 if TYPE_CHECKING:
     from lib.recall.lab import Experiment
@@ -37,12 +37,13 @@ def draw_experiments(lab: OpenedLab) -> None:
         chosen = next(iter(experiments))
     if st.session_state.get("experiment_choice") != chosen:
         st.session_state["experiment_choice"] = chosen
+    names = _names_of(experiments)
     with st.container(horizontal=True, vertical_alignment="bottom", wrap=False):
         st.selectbox(
             "Experiment",
             list(experiments),
             key="experiment_choice",
-            format_func=lambda each: _name_of(experiments[each]) if each in experiments else each,
+            format_func=lambda each: names.get(each, each),
             on_change=_choose,
         )
         _draw_menu(lab, experiments[chosen])
@@ -53,8 +54,8 @@ def _choose() -> None:
     choose_experiment(st.session_state["experiment_choice"])
 
 
-def _name_of(experiment: Experiment) -> str:
-    return f"{experiment.plan.name} · {experiment.created_at:%Y-%m-%d %H:%M}"
+def _names_of(experiments: Mapping[str, Experiment]) -> dict[str, str]:
+    return unlike({key: f"{each.plan.name} · {each.created_at:%Y-%m-%d %H:%M}" for key, each in experiments.items()})
 
 
 def _draw_menu(lab: OpenedLab, experiment: Experiment) -> None:
@@ -94,7 +95,8 @@ def _draw_experiment(lab: OpenedLab, experiment: Experiment, experiments: dict[s
         _draw_unfinished(lab, experiment)
     results = lab.lab.list_results(experiment.experiment_id, user_id=lab.user_id)
     _draw_troubles(lab, experiment, results)
-    points = build_grid(results)
+    of_one = _choose_subject(results)
+    points = build_grid(of_one)
     if not points:
         return
     draw_grid(points, key="grid")
@@ -103,11 +105,22 @@ def _draw_experiment(lab: OpenedLab, experiment: Experiment, experiments: dict[s
     draw_recall_by_distance(points, key="recall_by_distance")
     st.caption("Bars are 95 % Wilson intervals: with few repeats a share is known only roughly.")
     st.markdown("##### What remembering costs")
-    if not draw_cost(results, key="cost_curve"):
+    if not draw_cost(of_one, key="cost_curve"):
         st.caption("The model reported no tokens.")
-    st.caption(_tokens_in_words(results))
-    _draw_table(results)
+    st.caption(_tokens_in_words(of_one))
+    _draw_table(of_one)
     _draw_other(lab, experiment, experiments, points)
+
+
+def _choose_subject(results: Sequence[CellResult]) -> Sequence[CellResult]:
+    """Return the results of the leader or of one member, as the reader chooses: their memories are apart."""
+    subjects = split_by_subject(results)
+    if len(subjects) < 2:
+        return results
+    chosen = st.segmented_control(
+        "Whose memory", list(subjects), key="results_subject", default=next(iter(subjects)), required=True
+    )
+    return subjects[chosen] if chosen in subjects else next(iter(subjects.values()))
 
 
 def _draw_unfinished(lab: OpenedLab, experiment: Experiment) -> None:
@@ -203,6 +216,7 @@ def _draw_table(results: Sequence[CellResult]) -> None:
         st.caption(f"How an answer is judged: {JUDGING_RULE}")
         rows = [
             {
+                "of": result.cell.subject,
                 "fact": result.cell.fact,
                 "window": result.cell.window,
                 "distance": result.cell.distance,
@@ -225,13 +239,14 @@ def _draw_other(
     others = [each for each in experiments if each != experiment.experiment_id]
     if not others:
         return
+    names = _names_of(experiments)
     other = st.selectbox(
         "Compare with",
         others,
         index=None,
         key="experiment_other",
         placeholder="Another experiment",
-        format_func=lambda each: _name_of(experiments[each]) if each in experiments else each,
+        format_func=lambda each: names.get(each, each),
     )
     if other is None:
         return
@@ -243,7 +258,7 @@ def _draw_other(
     with second:
         st.caption(plain_label(experiments[other].plan.name, 100))
         if results:
-            draw_grid(build_grid(results), key="grid_second")
+            draw_grid(build_grid(next(iter(split_by_subject(results).values()))), key="grid_second")
     differences = lab.lab.compare(experiment.experiment_id, other, user_id=lab.user_id)
     if not differences:
         st.markdown("No cell that both measured differs.")
@@ -253,6 +268,7 @@ def _draw_other(
         pd.DataFrame(
             [
                 {
+                    "of": each.cell.subject,
                     "fact": each.cell.fact,
                     "window": each.cell.window,
                     "distance": each.cell.distance,

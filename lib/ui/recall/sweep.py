@@ -8,12 +8,23 @@ import streamlit as st
 
 from lib.errors import InvalidInput, NotFound
 from lib.models import describe_model
-from lib.recall.experiment import SAMPLE_FACTS, Plan, build_grid, estimate_tokens, read_fact, read_numbers
+from lib.recall.experiment import (
+    LEADER,
+    SAMPLE_FACTS,
+    MemberHistory,
+    Plan,
+    build_grid,
+    estimate_tokens,
+    read_fact,
+    read_numbers,
+    split_by_subject,
+)
+from lib.records import SessionKind
 from lib.ui.notices import errors_shown
 from lib.ui.recall.charts import draw_grid
 from lib.ui.recall.opened import OpenedLab, known_costs
 from lib.ui.safe_markdown import plain_label
-from lib.ui.words import count_in_words, seconds_in_words
+from lib.ui.words import count_in_words, seconds_in_words, unlike
 
 if TYPE_CHECKING:
     from lib.recall.lab import RunningExperiment
@@ -23,6 +34,12 @@ OFFLINE = "offline"
 FRESH = ""
 LIVE_EVERY_S = 1.0
 _SESSIONS = 20
+_MEMBER_HISTORY = {
+    MemberHistory.AS_BUILT: "what the team's own settings give them",
+    MemberHistory.OWN: "their own earlier delegations",
+    MemberHistory.TEAM: "the team's questions and answers",
+    MemberHistory.NONE: "no history",
+}
 
 
 def draw_sweep_form(lab: OpenedLab) -> None:
@@ -44,6 +61,7 @@ def draw_sweep_form(lab: OpenedLab) -> None:
     )
     with st.expander("Team, model, session", key="sweep_more"):
         st.selectbox("Team", list(titles), key="sweep_team", format_func=lambda name: titles.get(name, name))
+        _draw_subjects(lab)
         models = list(dict.fromkeys((settings.chat_model, OFFLINE)))
         st.selectbox("Model", models, key="sweep_model", format_func=describe_model)
         _draw_sources(lab)
@@ -56,14 +74,41 @@ def draw_sweep_form(lab: OpenedLab) -> None:
     _draw_start(lab)
 
 
+def _draw_subjects(lab: OpenedLab) -> None:
+    able = _list_subjects(lab)
+    st.multiselect(
+        "Whose memory",
+        able,
+        default=[LEADER],
+        key=f"sweep_subjects_{st.session_state['sweep_team']}",
+        help="A member is told and asked through the leader: its own memory is measured.",
+    )
+    st.selectbox(
+        "What members are given",
+        list(_MEMBER_HISTORY),
+        key="sweep_member_history",
+        format_func=lambda history: _MEMBER_HISTORY[history],
+        disabled=_chosen_subjects() == (LEADER,),
+    )
+
+
+def _list_subjects(lab: OpenedLab) -> list[str]:
+    team = lab.roundtable.catalogue.get(st.session_state["sweep_team"])
+    return [LEADER, *(member.member_id for member in team.members if member.kind is SessionKind.AGENT)]
+
+
+def _chosen_subjects() -> tuple[str, ...]:
+    return tuple(st.session_state.get(f"sweep_subjects_{st.session_state['sweep_team']}") or (LEADER,))
+
+
 def _draw_sources(lab: OpenedLab) -> None:
     recent = lab.roundtable.store.list_sessions(user_id=lab.user_id, limit=_SESSIONS).items
-    names = {FRESH: "Fresh sessions"} | {each.session_id: f"Forks of: {each.name}" for each in recent}
+    names = unlike({FRESH: "Fresh sessions"} | {each.session_id: f"Forks of: {each.name[:60]}" for each in recent})
     st.selectbox(
         "Measured on",
         list(names),
         key="sweep_source",
-        format_func=lambda session_id: names.get(session_id, "")[:70],
+        format_func=lambda each: names.get(each, each),
         help="A stored session stays as it is: forks of it are measured.",
     )
 
@@ -82,6 +127,8 @@ def read_plan(lab: OpenedLab) -> Plan:
         distances=read_numbers(state["sweep_distances"]),
         windows=windows,
         repeats=int(state["sweep_repeats"]),
+        subjects=_chosen_subjects(),
+        member_history=state["sweep_member_history"],
         source_session_id=state["sweep_source"] or None,
         model=None if model == lab.page.settings.chat_model else model,
         share_windows=state["sweep_share"],
@@ -119,7 +166,7 @@ def _cost_in_words(lab: OpenedLab, plan: Plan) -> str:
         costs[plan.team] = lab.lab.measure_cost(plan.team, user_id=lab.user_id)
     tokens = estimate_tokens(plan, costs[plan.team])
     return (
-        f"{size}, **about {tokens:,} tokens** in all, when no run delegates. An estimate: counted on two runs of the "
+        f"{size}, **about {tokens:,} tokens** in all. An estimate: counted on two runs of the "
         "offline model; a provider counts in its own way."
     )
 
@@ -159,9 +206,13 @@ def _draw_progress(lab: OpenedLab, experiment_id: str) -> None:
     with st.container(horizontal=True, vertical_alignment="center", wrap=False):
         st.progress(min(progress.share, 1.0), f"{progress.done} of {progress.total} cells{left}")
         st.button("Stop", key="sweep_stop", icon=":material/stop_circle:", on_click=_stop, args=(lab, experiment_id))
-    points = build_grid(running.results())
-    if points:
-        draw_grid(points, key="grid_live")
+    subjects = split_by_subject(running.results())
+    if subjects:
+        subject, results = list(subjects.items())[-1]
+        if len(running.plan.subjects) > 1:
+            st.caption(f"Now measured: {plain_label(subject)}")
+        if points := build_grid(results):
+            draw_grid(points, key="grid_live", plan=running.plan)
 
 
 def _stop(lab: OpenedLab, experiment_id: str) -> None:
