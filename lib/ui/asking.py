@@ -7,11 +7,14 @@ from contextlib import contextmanager
 
 import streamlit as st
 
+from lib.errors import RunRefused
 from lib.records import Attachment
 from lib.ui.attaching import keep_waiting, take_files, waiting_images
 from lib.ui.identity import current_user
 from lib.ui.notices import Notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
+from lib.ui.sessions_collection import chosen_collection
+from lib.ui.sessions_words import reason_not_to_go_on
 from lib.ui.tab import TabState, open_tab
 
 
@@ -65,14 +68,20 @@ def _start(tab: TabState, question: str, images: Sequence[Attachment]) -> None:
     settings, roundtable = shared_settings(), shared_roundtable()
     user_id = current_user(settings)
     window = st.session_state.get("history_window", settings.num_history_runs)
+    collection = None if tab.session_id else chosen_collection()
     if tab.session_id:
-        team = roundtable.store.get_session(tab.session_id, user_id=user_id).component_id
+        session = roundtable.store.get_session(tab.session_id, user_id=user_id)
+        if reason := reason_not_to_go_on(session, roundtable.catalogue, user_id=user_id):
+            raise RunRefused(reason)
+        team = session.component_id
     else:
         team = tab.team or roundtable.catalogue.entries[0].name
     handle = roundtable.engine.start(
         question, user_id=user_id, team=team, session_id=tab.session_id, window=window, images=images
     )
     tab.select_session(handle.session_id)
+    if collection:
+        roundtable.store.set_collection(handle.session_id, collection, user_id=user_id)
     st.session_state["history_window"] = window  # a new session goes on with the window it began with
 
 

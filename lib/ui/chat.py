@@ -17,9 +17,11 @@ from lib.ui.attaching import IMAGE_TYPES
 from lib.ui.delegations import Cards
 from lib.ui.frame import PageFrame
 from lib.ui.images import ImageSource
-from lib.ui.notices import Notice, draw_notice, to_notice
+from lib.ui.notices import draw_notice, to_notice
 from lib.ui.runs import RunDrawing, draw_run
 from lib.ui.safe_markdown import plain_label, safe_markdown
+from lib.ui.sessions_collection import draw_collection
+from lib.ui.sessions_words import reason_not_to_go_on
 from lib.ui.tab import REPLAY_PAGE, RUNS_A_PAGE, open_tab
 from lib.ui.words import count_in_words
 
@@ -96,6 +98,7 @@ def draw_header(chat: Chat) -> None:
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chat_header"):
         _draw_team_choice(chat)
         _draw_window_choice(chat)
+        draw_collection(chat.page, chat.session)
         if chat.session and chat.session.runs:
             facts = [count_in_words(chat.session.runs, "run")]
             tokens = [run.total_tokens.total for run in chat.runs]
@@ -148,27 +151,25 @@ def draw_empty_state(chat: Chat) -> None:
                 key=f"example_question_{position}",
                 icon=":material/arrow_outward:",
                 width="stretch",
-                disabled=not _model_answers(chat.page),
+                disabled=_model_problem(chat) is not None,
                 on_click=ask,
                 args=(question,),
             )
 
 
 def draw_composer(chat: Chat) -> None:
-    """Draw where the next question is written."""
-    if chat.team is None:
-        draw_notice(
-            Notice(
-                "You can read this session, not go on with it",
-                f"It was held with {chat.team_name!r}, which is not among this app's teams. Name it in CHAT_TEAMS to go on.",
-            )
-        )
+    """Draw where the next question is written; where none can be asked, it says why."""
+    reason = _reason_not_to_ask(chat)
+    if reason:
+        title = "You can read this session, not go on with it"
+        st.info(plain_label(reason, 400), title=title, icon=":material/lock:")
+        st.chat_input("This session can be read only", key="chat_input", disabled=True)
         return
-    problem = _model_problem(chat.page)
+    problem = _model_problem(chat)
     if problem:
         draw_notice(to_notice(problem))
     st.chat_input(
-        f"Ask {chat.team.title}",
+        f"Ask {chat.team.title if chat.team else chat.team_name}",
         key="chat_input",
         accept_file="multiple",
         file_type=IMAGE_TYPES,
@@ -264,13 +265,19 @@ def _as_last_seen(page: PageFrame, run: RunRecord) -> RunRecord:
     return seen if seen.saved is SavedState.KEPT_ON_DISK else run
 
 
-def _model_problem(page: PageFrame) -> ModelUnavailable | None:
+def _reason_not_to_ask(chat: Chat) -> str | None:
+    if chat.session is not None:
+        return reason_not_to_go_on(chat.session, chat.page.roundtable.catalogue, user_id=chat.page.user_id)
+    return None if chat.team else f"There is no team {chat.team_name!r} in this app. Name one in CHAT_TEAMS."
+
+
+def _model_problem(chat: Chat) -> ModelUnavailable | None:
+    """Return why the team could not answer; a team with a model of its own needs none from CHAT_MODEL."""
+    if chat.team is not None and chat.team.model:
+        return None
+    settings = chat.page.settings
     try:
-        check_model(page.settings.chat_model, settings=page.settings)
+        check_model(settings.chat_model, settings=settings)
     except ModelUnavailable as error:
         return error
     return None
-
-
-def _model_answers(page: PageFrame) -> bool:
-    return _model_problem(page) is None

@@ -58,12 +58,13 @@ def draw_session_line(opened: OpenedReplay) -> None:
         with st.container(gap=None, width="content"):
             st.subheader(line(summary.name, 80), anchor=False)
             st.caption(" · ".join(facts))
-        st.page_link(
-            CHAT_PAGE,
-            label="Open in chat",
-            icon=":material/forum:",
-            query_params={"session": summary.session_id},
-        )
+        if summary.user_id == opened.page.user_id:  # an admin reads here, and only here
+            st.page_link(
+                CHAT_PAGE,
+                label="Open in chat",
+                icon=":material/forum:",
+                query_params={"session": summary.session_id},
+            )
 
 
 def draw_run_line(opened: OpenedReplay) -> None:
