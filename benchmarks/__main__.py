@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from benchmarks.databases import Server, open_servers
 from benchmarks.latency import Latency, measure_latency
 from benchmarks.lists import PAGE, ListCost, measure_lists
+from benchmarks.recall import SweepCost, measure_sweep
 from benchmarks.replay import ReplayCost, measure_replay
 from benchmarks.sessions import FULL, QUICK, CallCost, measure_sessions
 from benchmarks.turns import TurnCost, measure_turns
@@ -21,13 +22,14 @@ FLAT_GOAL = 1.3
 FASTER_GOAL = 20.0
 OPENS_WITHIN_MS = 1500.0
 RUN_WITHIN_MS = 300.0
+SWEEP_WITHIN_S = 60.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--database", choices=("SQLite", "MariaDB"), action="append", help="only this one")
     parser.add_argument(
-        "--only", choices=("turns", "lists", "sessions", "replay", "latency"), help="only this benchmark"
+        "--only", choices=("turns", "lists", "sessions", "replay", "recall", "latency"), help="only this benchmark"
     )
     parser.add_argument("--quick", action="store_true", help="small sessions: does it run, not how fast it is")
     parser.add_argument("--plans", action="store_true", help="print the query plans of lists and searches")
@@ -46,6 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print_sessions(servers, quick=chosen.quick, plans=chosen.plans)
         if chosen.only in (None, "replay"):
             print_replay(servers, quick=chosen.quick)
+        if chosen.only in (None, "recall"):
+            print_sweeps(servers, quick=chosen.quick)
         if chosen.only in (None, "latency"):
             print_latency([measure_latency(server) for server in servers])
     print(f"\nMeasured in {time.perf_counter() - began:.0f} s.")
@@ -133,6 +137,31 @@ def print_replay_goals(cost: ReplayCost) -> None:
     ):
         met = "met" if took <= goal else "MISSED"
         print(f"  {cost.server}: with {cost.runs:,} runs {what} in {took:.0f} ms (goal: at most {goal:.0f}, {met}).")
+
+
+def print_sweeps(servers: Sequence[Server], *, quick: bool) -> None:
+    windows, distances, repeats = (2, 2, 1) if quick else (10, 10, 5)
+    print(
+        f"\nA sweep of {windows} windows x {distances} distances x {repeats} repeats (times in s), and the first page of "
+        "sessions meanwhile (in ms)"
+    )
+    head("database", "probes", "runs", "took", "processor", "list", "worst list")
+    costs = [measure_sweep(server, windows=windows, distances=distances, repeats=repeats) for server in servers]
+    for cost in costs:
+        row(
+            *(cost.server, cost.probes, cost.runs, cost.seconds, cost.cpu_s),
+            *(cost.list_ms, cost.worst_list_ms),
+        )
+    for cost in costs:
+        print_sweep_goals(cost)
+
+
+def print_sweep_goals(cost: SweepCost) -> None:
+    met = "met" if cost.seconds <= SWEEP_WITHIN_S else "MISSED"
+    print(
+        f"  {cost.server}: {cost.probes} probes in {cost.seconds:.0f} s (goal: at most {SWEEP_WITHIN_S:.0f}, {met}), "
+        f"{cost.alarms} alarms, {cost.failed} not measured."
+    )
 
 
 def print_latency(latencies: Sequence[Latency]) -> None:
