@@ -251,6 +251,7 @@ class SessionSummary:
     tokens: int | None = None
     duration_s: float | None = None  # of the top-level runs together
     failed_runs: int | None = None  # top-level runs that failed or were interrupted
+    unsaved: bool = False  # something of it waits on this machine's disk for the database
 
     @property
     def live(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lib.records import Reader
 from lib.runs import RunEngine
 from lib.runs.following import Follower
 from lib.settings import Settings, load_settings
@@ -25,6 +26,13 @@ class Roundtable:
     def store(self) -> SessionStore:
         """The stored sessions."""
         return self.database.sessions
+
+    def reader(self, user_id: str) -> Reader:
+        """Return who reads when this user does: an admin where ADMIN_USERS names exactly them.
+
+        For the pages that show others' sessions too; a list of one's own names the user alone.
+        """
+        return Reader(user_id=user_id, admin=user_id in self.settings.admin_users)
 
     def close(self) -> None:
         """End what runs, as interrupted, and let go of the database."""

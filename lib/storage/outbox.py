@@ -12,7 +12,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -111,6 +111,15 @@ class Outbox:
         ]
         files = self.set_aside() if set_aside else self.pending()
         return sum(all(mark in path.name.split(".") for mark in wanted) for path in files)
+
+    def kept_sessions(self, session_ids: Iterable[str]) -> frozenset[str]:
+        """Return those of the sessions that have kept writes; the folder is read once."""
+        marks = {part for path in (*self.pending(), *self.set_aside()) for part in path.name.split(".")}
+        return (
+            frozenset(session_id for session_id in session_ids if f"s{_short(session_id)}" in marks)
+            if marks
+            else frozenset()
+        )
 
     def drop(self, *, session_id: str | None = None, run_id: str | None = None) -> int:
         """Remove the kept writes of a session or run that was deleted, also those set aside; return how many."""

@@ -7,6 +7,7 @@ there as a missing one. Lists read columns, not runs.
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from sqlalchemy import select
@@ -20,6 +21,7 @@ from lib.storage.forks import read_forks
 from lib.storage.identity import exactly, is_storable_id, to_scope
 from lib.storage.legacy_runs import read_legacy_runs
 from lib.storage.media import MediaFolder
+from lib.storage.outbox import Outbox
 from lib.storage.reading import to_run_record, to_run_records_of_blob
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import sessions
@@ -33,6 +35,7 @@ class SessionReads:
     _connector: Connector
     _queue: RunQueue
     _media: MediaFolder
+    _outbox: Outbox
 
     # -- sessions --------------------------------------------------------------------------------------------------
 
@@ -133,8 +136,10 @@ class SessionReads:
         if not rows:
             return ()
         details = self._connector.read(read_details)
-        live = self._queue.live_in([row["session_id"] for row in rows])
-        return tuple(listing.to_session_summary(row, details, live) for row in rows)
+        ids = [row["session_id"] for row in rows]
+        live, kept = self._queue.live_in(ids), self._outbox.kept_sessions(ids)
+        found = (listing.to_session_summary(row, details, live) for row in rows)
+        return tuple(replace(summary, unsaved=True) if summary.session_id in kept else summary for summary in found)
 
     # -- runs ------------------------------------------------------------------------------------------------------
 

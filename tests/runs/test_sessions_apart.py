@@ -8,7 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from lib.errors import SessionNotFound
-from lib.records import SessionFilter, SessionState
+from lib.records import Reader, SessionFilter, SessionState
+from lib.roundtable import open_roundtable
 
 WORDS = ("bird", "stone", "river", "candle", "ladder", "pepper")
 TEAMS = ("market-desk", "trip-desk")
@@ -49,6 +50,16 @@ def test_a_run_without_a_session_id_gets_a_new_one_and_says_so(roundtable):
     assert "bird" not in second.wait(30).answer
     assert second.snapshot().session_id == second.session_id
     assert roundtable.store.get_run(second.run_id, user_id="ann").session_id == second.session_id
+
+
+def test_only_the_users_that_are_named_exactly_read_as_admins(database_settings):
+    settings = database_settings.model_copy(update={"admin_users": ("root",)})
+    roundtable = open_roundtable(settings)
+    try:
+        assert roundtable.reader("root") == Reader(user_id="root", admin=True)
+        assert not any(roundtable.reader(other).admin for other in ("Root", "root ", "roo", ""))
+    finally:
+        roundtable.close()
 
 
 def test_a_fork_is_gone_on_with_from_where_it_was_taken(roundtable):

@@ -344,6 +344,7 @@ def test_deleting_says_what_is_lost_and_leaves_nothing_behind(database, database
     store_runs(database, session_id, 2)
     database.outbox.keep("session", session_id=session_id, user_id="ann", run_id=None, payload={}, reason="test")
     other = session_of(database)
+    assert {one.session_id for one in store.list_sessions(user_id="ann").items if one.unsaved} == {session_id}
     loss = store.describe_loss([session_id, other], user_id="ann")
     assert (loss.sessions, loss.runs, loss.images, loss.live_runs, loss.kept_writes) == (2, 4, 1, 0, 1)
 
