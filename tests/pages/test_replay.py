@@ -247,6 +247,36 @@ def test_a_damaged_row_is_shown_as_far_as_can_be_in_every_view(stored, damage, v
     assert any(caption.value.endswith("?") for caption in page.caption)
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_a_run_of_thousands_of_tool_calls_never_draws_more_than_a_browser_bears(stored, view):
+    session_id, run_ids = ask(stored, BOTH)
+    data = dict(stored.store.get_run_row(run_ids[0], user_id="analyst")["run_data"])
+    calls = [
+        {"id": f"c{number}", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}
+        for number in range(3000)
+    ]
+    data["messages"] = [
+        {"id": "m0", "role": "user", "content": BOTH},
+        {"id": "m1", "role": "assistant", "content": "x" * 2_000_000, "tool_calls": calls},
+        *(
+            {
+                "id": f"t{number}",
+                "role": "tool",
+                "content": "14 °C",
+                "tool_call_id": f"c{number}",
+                "tool_name": "get_weather",
+            }
+            for number in range(3000)
+        ),
+        {"id": "m2", "role": "assistant", "content": "done"},
+    ]
+    change_run(stored, run_ids[0], run_data=json.dumps(data))
+    page = replay(session_id, run=run_ids[0], view=view)
+    assert not page.error
+    assert len(list(page.main)) < 400
+    assert sum(len(code.value) for code in page.code) < 3_000_000
+
+
 def test_runs_that_name_each_other_as_parent_are_shown(stored):
     session_id, run_ids = ask(stored, "hello", "hello again")
     change_run(stored, run_ids[0], parent_run_id=run_ids[1])

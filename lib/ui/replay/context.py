@@ -8,7 +8,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from lib.records import MessageRecord
+from lib.records import DelegationSegment, MessageRecord
 from lib.replay.contexts import Absence, AbsentMessage, GivenMessage, ModelRequest, list_prompt_lines
 from lib.replay.steps import StepKind
 from lib.ui.drawn_keys import DrawnKeys
@@ -44,9 +44,8 @@ def draw_context(opened: OpenedReplay) -> None:
     if not requests:
         st.caption("No model request of this run is stored.")
         return
-    hand_overs = replay.hand_overs(run)
     show = "Model requests"
-    if hand_overs:
+    if any(isinstance(segment, DelegationSegment) for part in run.walk() for segment in part.segments):
         show = (
             st.segmented_control(
                 "Show",
@@ -59,7 +58,7 @@ def draw_context(opened: OpenedReplay) -> None:
             or show
         )
     if show == "Hand-overs":
-        draw_hand_overs(hand_overs)
+        draw_hand_overs(replay.hand_overs(run))
         return
     place = _choose_request(opened, requests)
     request = requests[place]

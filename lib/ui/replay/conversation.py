@@ -12,11 +12,12 @@ from lib.replay.playback import Playback, build_playback
 from lib.ui.delegations import Cards
 from lib.ui.images import ImageSource
 from lib.ui.notices import errors_shown
+from lib.ui.replay.bounded import MOST_BESIDE, MOST_PARTS, bounded, count_parts, is_cut
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import open_run
 from lib.ui.replay.scrolling import bring_into_view
 from lib.ui.runs import RunDrawing, draw_run
-from lib.ui.words import seconds_in_words
+from lib.ui.words import count_in_words, seconds_in_words
 
 AROUND = 2
 """Runs shown before and after the one on screen."""
@@ -42,7 +43,9 @@ def draw_conversation(opened: OpenedReplay) -> None:
     for run in shown.runs:
         here = run.run_id == opened.head.run_id
         with st.container(key="replay_here" if here else None):
-            draw_run(run, filled if here else lazy)
+            draw_run(bounded(run, MOST_PARTS if here else MOST_BESIDE), filled if here else lazy)
+            if is_cut(run, MOST_PARTS if here else MOST_BESIDE):
+                _draw_cut(run)
     if opened.page.tab.run_id and opened.position:
         bring_into_view("replay_here", opened.head.run_id)
     if last < len(opened.heads):
@@ -51,6 +54,11 @@ def draw_conversation(opened: OpenedReplay) -> None:
 
 def _images(opened: OpenedReplay) -> ImageSource:
     return ImageSource(opened.page.roundtable.store, opened.page.identity.reader)
+
+
+def _draw_cut(run: RunRecord) -> None:
+    count = count_in_words(count_parts(run), "part")
+    st.caption(f":material/info: This run has {count}: too much to draw at once. The steps view has all of it.")
 
 
 def _draw_way(label: str, key: str, icon: str, run_id: str) -> None:
@@ -102,7 +110,9 @@ def _draw_playback(opened: OpenedReplay, playback: Playback) -> None:
     st.caption(
         f"{seconds_in_words(at) or '0 s'} of {seconds_in_words(total)}. Words appear when their request was answered."
     )
-    draw_run(_as_of_then(playback.at(at), playback, at), RunDrawing(actions=at >= total, images=_images(opened)))
+    draw_run(
+        bounded(_as_of_then(playback.at(at), playback, at)), RunDrawing(actions=at >= total, images=_images(opened))
+    )
 
 
 def _as_of_then(run: RunRecord, playback: Playback, at: float) -> RunRecord:

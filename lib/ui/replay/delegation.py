@@ -45,15 +45,18 @@ def _count_arrows(run: RunRecord) -> int:
 
 def _row(item: Delegation, names: Mapping[str, str]) -> dict[str, str]:
     used = {True: "used", False: ":orange[not used]", None: "cannot be told"}[item.result_used]
-    notes = [":red[failed]" if item.failed else "", ":orange[the same task again]" if item.repeated else ""]
+    remarks = [":red[failed]" if item.failed else "", ":orange[the same task again]" if item.repeated else ""]
     total = item.tokens.total
+    leader = line(names.get(item.leader_id) or item.leader_id, 30)
     return {
-        "Who": line(names.get(item.leader_id) or item.leader_id, 30),
-        "asked": line(item.member_name, 30),
-        "for": line(item.task, 160),
-        "Times asked": str(item.times_asked),
-        "Took": seconds_in_words(item.duration_s) or "not stored",
-        "Tokens": f"{total:,}" if total is not None else "not reported",
-        "Result": used,
-        "Remarks": " ".join(note for note in notes if note),
+        "Who asked whom": f"{leader} → {line(item.member_name, 30)}",
+        "Task": line(item.task, 160),
+        "Asked": "once" if item.times_asked == 1 else f"{item.times_asked} times",
+        "Cost": " · ".join(
+            [
+                seconds_in_words(item.duration_s) or "time not stored",
+                f"{total:,} tokens" if total is not None else "tokens not reported",
+            ]
+        ),
+        "Result": ", ".join(word for word in (used, *remarks) if word),
     }

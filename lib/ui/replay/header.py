@@ -18,6 +18,7 @@ from lib.ui.tab import CHAT_PAGE
 from lib.ui.words import count_in_words, run_time_in_words
 
 _TABS = "replay_view"
+MOST_NOTES = 5
 LABELS: Mapping[View, str] = MappingProxyType({view: view.value.capitalize() for view in View})
 QUESTIONS: Mapping[View, str] = MappingProxyType(
     {
@@ -82,7 +83,8 @@ def draw_run_line(opened: OpenedReplay) -> None:
             st.badge(run.status.value, color=STATUS_COLORS.get(run.status, "gray"))
             st.caption(" · ".join(_run_facts(opened)), width="content")
         st.markdown(f"**{line(run.question, 200) or '*(no text)*'}**")
-        for note in dict.fromkeys(note for part in run.walk() for note in part.notes):
+        notes = list(dict.fromkeys(note for part in run.walk() for note in part.notes))
+        for note in notes[:MOST_NOTES]:
             st.caption(f":material/info: {line(note, 300)}")
 
 
