@@ -109,7 +109,7 @@ def print_session_costs(costs: Sequence[CallCost], *, plans: bool) -> None:
         faster = f"{cost.plain_ms / cost.ours_ms:.0f}x" if cost.plain_ms else ""
         met = cost.database_ms <= cost.goal_ms and (cost.plain_ms is None or cost.plain_ms >= 100 * cost.ours_ms)
         row(cost.server, cost.ours_ms, cost.database_ms, cost.plain_ms or "", faster, f"{cost.goal_ms:.0f} ms",
-            "met" if met else "MISSED", f"{cost.rows}  {cost.call}")  # fmt: skip
+            "met" if met else "MISSED", f"{cost.rows}", f"  {cost.call}")  # fmt: skip
     if plans:
         for cost in costs:
             print(f"\n  {cost.server}, {cost.call}:")

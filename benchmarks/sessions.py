@@ -1,16 +1,14 @@
 """Lists and search in a large database: 100,000 sessions of 500 users, some with 1,000 runs of 20 kB.
 
-One user has the thousand and first page of 50; another has 2,000 sessions to search. Measured are the app's own calls;
-`database_ms` is what of a call was spent in the database. Agno lists the same rows with its own adapter.
+One user has more than a thousand pages of 50; another has 2,000 sessions to search. Measured are the app's own calls;
+`database_ms` is what their queries alone take, the driver's work included. Agno lists the same rows with its own adapter.
 """
 
 from __future__ import annotations
 
 import json
-import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,7 +52,7 @@ QUICK = Size(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CallCost:
-    """What one call costs, as the median of several, with the plans of its queries."""
+    """What one call costs, as the best of several (other work on the machine only adds), with the plans of its queries."""
 
     server: str
     call: str
@@ -136,53 +134,35 @@ def _measure(
 ) -> CallCost:
     found = call()  # and the database has read what it keeps in memory
     rows = found.total if hasattr(found, "total") else len(found.items)
+    statements = _record(engine, call)
     walls, databases = [], []
     for _ in range(repeats):
-        with _database_time(engine) as spent:
-            began = time.perf_counter()
-            call()
-            walls.append((time.perf_counter() - began) * 1000)
-        databases.append(sum(spent) * 1000)
-    plain_ms = None
-    if plain is not None:
         began = time.perf_counter()
-        if plain() != rows:
-            raise RuntimeError("Agno lists other rows")
-        plain_ms = (time.perf_counter() - began) * 1000
+        call()
+        walls.append((time.perf_counter() - began) * 1000)
+        databases.append(_time_of(engine, statements))
+    plain_ms: float | None = None
+    if plain is not None:
+        for _ in range(2):
+            began = time.perf_counter()
+            if plain() != rows:
+                raise RuntimeError("Agno lists other rows")
+            spent_ms = (time.perf_counter() - began) * 1000
+            plain_ms = spent_ms if plain_ms is None else min(plain_ms, spent_ms)
     return CallCost(
         server=server.name,
         call=name,
         rows=rows,
-        ours_ms=statistics.median(walls),
-        database_ms=statistics.median(databases),
+        ours_ms=min(walls),
+        database_ms=min(databases),
         plain_ms=plain_ms,
         goal_ms=goal_ms,
-        plans=tuple(_explain(engine, call)),
+        plans=tuple(_explain(engine, statements)),
     )
 
 
-@contextmanager
-def _database_time(engine: Engine) -> Iterator[list[float]]:
-    """Collect the seconds that statements take, from being sent to their first rows."""
-    spent: list[float] = []
-
-    def before(connection: Any, *_: Any) -> None:
-        connection.info["bench_began"] = time.perf_counter()
-
-    def after(connection: Any, *_: Any) -> None:
-        spent.append(time.perf_counter() - connection.info["bench_began"])
-
-    event.listen(engine, "before_cursor_execute", before)
-    event.listen(engine, "after_cursor_execute", after)
-    try:
-        yield spent
-    finally:
-        event.remove(engine, "before_cursor_execute", before)
-        event.remove(engine, "after_cursor_execute", after)
-
-
-def _explain(engine: Engine, call: Callable[[], Any]) -> Iterator[str]:
-    """Yield a line for each table that the statements of a call look into."""
+def _record(engine: Engine, call: Callable[[], Any]) -> list[tuple[str, Any]]:
+    """Return the queries that a call makes."""
     statements: list[tuple[str, Any]] = []
 
     def note(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -194,6 +174,24 @@ def _explain(engine: Engine, call: Callable[[], Any]) -> Iterator[str]:
         call()
     finally:
         event.remove(engine, "before_cursor_execute", note)
+    return statements
+
+
+def _time_of(engine: Engine, statements: Sequence[tuple[str, Any]]) -> float:
+    """Return the milliseconds that queries take in the database and its driver, from being sent to the last row."""
+    with engine.connect() as connection:
+        cursor = connection.connection.cursor()
+        began = time.perf_counter()
+        for statement, parameters in statements:
+            cursor.execute(statement, parameters)
+            cursor.fetchall()
+        ended = time.perf_counter()
+        cursor.close()
+    return (ended - began) * 1000
+
+
+def _explain(engine: Engine, statements: Sequence[tuple[str, Any]]) -> Iterator[str]:
+    """Yield a line for each table that queries look into."""
     on_sqlite = engine.dialect.name == "sqlite"
     prefix = "EXPLAIN QUERY PLAN " if on_sqlite else "EXPLAIN "
     with engine.connect() as connection:
@@ -212,6 +210,8 @@ def _plan_of_mysql(row: Any) -> str:
 
 def seed(database: Database, size: Size) -> None:
     """Fill both Agno tables as programs would have done, and let the app take everything in."""
+    if database.dialect == "sqlite":  # a seeded database need not outlive a power cut
+        event.listen(database.engine, "checkout", lambda raw, *_: raw.execute("PRAGMA synchronous = OFF"))
     batch_of_sessions: list[dict[str, Any]] = []
     batch_of_runs: list[dict[str, Any]] = []
 
