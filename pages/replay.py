@@ -6,8 +6,7 @@ from lib.ui.frame import open_page
 from lib.ui.replay.header import draw_run_line, draw_session_line, draw_tabs
 from lib.ui.replay.opened import open_replay
 
-page = open_page("Replay")
-st.set_page_config(layout="wide")  # two columns, a timeline and tables stand side by side
+page = open_page("Replay", wide=True)  # two columns, a timeline and tables stand side by side
 opened = open_replay(page)
 
 draw_session_line(opened)
