@@ -195,6 +195,21 @@ def test_a_healthy_session_has_no_findings_and_a_polluted_one_has_them_with_a_wa
     assert (at(page, "run"), at(page, "view")) == (run_ids[0], "steps")
 
 
+def test_a_long_session_is_looked_through_when_it_is_asked_for(stored, monkeypatch):
+    monkeypatch.setattr("lib.ui.replay.opened.READ_AT_ONCE", 2)
+    session_id, run_ids = ask(stored, *QUESTIONS)
+    change_run(stored, run_ids[0], user_id="mallory")
+    page = replay(session_id, view="findings")
+    assert "Findings" in [tab.label for tab in page.tabs]
+    assert "foreign_user" in words(page)
+    assert "Looked through the columns of all 4 runs" in words(page)
+    page.button(key="findings_everything").click().run()
+    assert "Findings (1)" in [tab.label for tab in page.tabs]
+    page = replay(session_id, run=run_ids[3], view="context")
+    page.button(key="context_everything").click().run()
+    assert not page.error
+
+
 def test_two_runs_are_compared_side_by_side(stored):
     session_id, run_ids = ask(stored, BOTH, "[fail tool] What is the weather in London?")
     page = replay(session_id, run=run_ids[1], view="compare")

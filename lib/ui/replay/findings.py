@@ -7,7 +7,7 @@ from types import MappingProxyType
 
 import streamlit as st
 
-from lib.replay.findings import FindingKind
+from lib.replay.findings import Finding, FindingKind
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_run
 from lib.ui.replay.texts import draw_text
@@ -34,18 +34,25 @@ TITLES: Mapping[FindingKind, str] = MappingProxyType(
 
 def draw_findings(opened: OpenedReplay) -> None:
     """Draw the findings of the whole session."""
-    known = opened.find_findings()
-    if known is None:
-        with st.spinner(f"Reading all {len(opened.heads):,} runs"):
-            found = opened.list_findings()
-    else:
-        found = known
-    if not found:
-        st.success(
-            f"Nothing found. {count_in_words(len(opened.heads), 'run')} looked through: owners, order, delegations, "
-            "results, events.",
-            icon=":material/check_circle:",
+    found, everything = _find(opened)
+    if not everything:
+        st.caption(
+            f":material/info: Looked through the columns of all {len(opened.heads):,} runs and through all that is stored "
+            "of this run and those around it."
         )
+        st.button(
+            f"Look through all {len(opened.heads):,} runs",
+            key="findings_everything",
+            type="tertiary",
+            icon=":material/manage_search:",
+            on_click=_look_through_all,
+            args=(_whole_key(opened),),
+        )
+    if not found:
+        where = (
+            f"{count_in_words(len(opened.heads), 'run')} looked through: owners, order, delegations, results, events."
+        )
+        st.success(f"Nothing found. {where}" if everything else "Nothing found so far.", icon=":material/check_circle:")
         return
     numbers = {head.run_id: number for number, head in enumerate(opened.heads, start=1)}
     pages = -(-len(found) // MOST)
@@ -67,3 +74,23 @@ def draw_findings(opened: OpenedReplay) -> None:
                         args=(finding.run_id, View.STEPS),
                     )
             draw_text(finding.evidence, f"finding_{place}")
+
+
+def _find(opened: OpenedReplay) -> tuple[tuple[Finding, ...], bool]:
+    """Return the findings and whether the whole session was looked through; a long one is when it is asked for."""
+    known = opened.find_findings()
+    if known is not None:
+        return known, True
+    if st.session_state.get(_whole_key(opened)):
+        with st.spinner(f"Reading all {len(opened.heads):,} runs"):
+            opened.list_findings()
+        st.rerun()  # the tab above says how many there are
+    return opened.list_near_findings(), False
+
+
+def _whole_key(opened: OpenedReplay) -> str:
+    return f"findings_whole_{opened.summary.session_id}"
+
+
+def _look_through_all(key: str) -> None:
+    st.session_state[key] = True

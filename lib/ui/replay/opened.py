@@ -98,6 +98,15 @@ class OpenedReplay:
             return self.list_findings()
         return known.get(self.overview.fingerprint)
 
+    def list_near_findings(self) -> tuple[Finding, ...]:
+        """Return what the columns of all runs tell, and what is found at the run on screen, without reading the others."""
+        from lib.storage.run_findings import find_by_columns, find_for_run
+
+        connector = self.page.roundtable.database.connector
+        found = find_by_columns(connector, self.overview)
+        here = find_for_run(connector, open_overviews(self.page), self.overview, self.head.run_id)
+        return (*found, *(finding for finding in here if finding not in found))
+
     def list_findings(self) -> tuple[Finding, ...]:
         """Return the findings of the whole session."""
         known = _known_findings()
