@@ -100,7 +100,7 @@ def _sweep(lab: RecallLab, user_id: str, options: argparse.Namespace) -> int:
         repeats=options.repeats,
         source_session_id=options.session,
         model=options.model,
-        subjects=tuple(dict.fromkeys(part.strip() for part in options.subjects.split(","))),
+        subjects=tuple(dict.fromkeys(part.strip() for part in options.subjects.split(",") if part.strip())),
         member_history=MemberHistory(options.member_history),
         fillers_to_subject=options.fillers_to_subject,
         share_windows=not options.own_sessions,
@@ -125,7 +125,9 @@ def _follow(running: RunningExperiment, options: argparse.Namespace) -> int:
             print(f"{progress.done} of {progress.total} cells{left}", file=sys.stderr)
     results = running.results()
     _print_results(results, options)
-    if not options.quiet:
+    if running.note:
+        print(f"Experiment {running.experiment_id} failed: {running.note}", file=sys.stderr)
+    elif not options.quiet:
         print(f"Experiment {running.experiment_id}, {running.progress().elapsed_s:.1f} s.", file=sys.stderr)
     return _status(results, expected=len(running.plan.cells))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.errors import InvalidInput, NotFound, TeamUnavailable
+from lib.errors import InvalidInput, ModelUnavailable, NotFound, TeamUnavailable
 from lib.recall.__main__ import main, read_facts
 from lib.recall.experiment import SAMPLE_FACTS, CellState, Fact, Plan, build_grid, estimate_tokens, read_numbers
 from lib.recall.lab import Experiment, ExperimentState, RecallLab, RunningExperiment
@@ -163,7 +163,9 @@ def test_a_failing_model_is_told_as_not_measured_and_is_no_alarm(lab: RecallLab)
     assert [point.distance for point in build_grid((near, far))] == [0]
 
 
-def test_an_unknown_team_or_session_is_refused_before_anything_is_stored(lab: RecallLab) -> None:
+def test_an_unknown_team_model_or_session_is_refused_before_anything_is_stored(lab: RecallLab) -> None:
+    with pytest.raises(ModelUnavailable):
+        lab.start(small(model="nobody:nothing"), user_id=USER)
     with pytest.raises(TeamUnavailable):
         lab.start(small(team="nobody"), user_id=USER)
     with pytest.raises(NotFound):
@@ -232,6 +234,18 @@ def test_the_command_line_prints_one_json_row_a_cell(capsys: pytest.CaptureFixtu
             "run_ids"} <= set(rows[0])  # fmt: skip
     assert all(row["in_context"] == row["predicted_in_context"] == (row["distance"] < row["window"]) for row in rows)
     assert all(row["answered"] == row["in_context"] for row in rows)
+    assert {row["subject"] for row in rows} == {"leader"}
+    first = next(row for row in rows if (row["distance"], row["window"]) == (0, 1))
+    assert len(first["run_ids"]) == 2, "distance 0 is the very next question: planting, then asking"
+
+
+@pytest.mark.usefixtures("_environment")
+def test_the_command_line_measures_members_apart_from_the_leader(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["sweep", "--distances", "0,1", "--windows", "1", "--subjects", "leader,weather", "--quiet"]
+    assert main([*arguments, "--member-history", "own"]) == 0
+    leader, member = capsys.readouterr().out.split("weather:")
+    assert leader.startswith("leader:")
+    assert ("# | ." in leader, "#   #" in member) == (True, True)
 
 
 @pytest.mark.usefixtures("_environment")
@@ -259,6 +273,10 @@ def test_stored_experiments_are_listed_shown_and_deleted_on_the_command_line(
         ["sweep", "--facts", "0"],
         ["sweep", "--facts", "nonsense"],
         ["sweep", "--repeats", "0"],
+        ["sweep", "--windows", "1001"],
+        ["sweep", "--distances", "0-99999999999"],
+        ["sweep", "--subjects", "nobody"],
+        ["sweep", "--subjects", ","],
     ],
 )
 def test_wrong_arguments_are_told_with_status_two(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:

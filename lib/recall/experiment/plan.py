@@ -138,7 +138,10 @@ def read_numbers(text: str) -> tuple[int, ...]:
         first, dash, last = part.strip().partition("-")
         if not first.isdecimal() or (dash and not last.isdecimal()):
             raise InvalidInput(f"{text!r} is no list of numbers. Write it as 0-10 or 1,3,10.")
-        numbers.extend(range(int(first), int(last if dash else first) + 1))
+        several = range(int(first), int(last if dash else first) + 1)
+        if len(several[:MOST_CELLS]) == MOST_CELLS:
+            raise InvalidInput(f"{part.strip()!r} are more numbers than the {MOST_CELLS} cells an experiment may have.")
+        numbers.extend(several)
     return tuple(dict.fromkeys(numbers))
 
 

@@ -73,6 +73,7 @@ class RunningExperiment:
         self.user_id = user_id
         self._roundtable = roundtable
         self._store = store
+        self.note: str | None = None  # why it failed, once it has
         self._lock = threading.Lock()
         self._results = {result.cell: result for result in done}
         self._numbers = {cell: number for number, cell in enumerate(plan.cells)}
@@ -139,6 +140,7 @@ class RunningExperiment:
         except Exception:  # the thread must say that it is over whatever happened
             logger.exception("Experiment %s ended by a defect", self.experiment_id)
         finally:
+            self.note = note
             self._stop.set()  # the other growth ends too
             self._say(state, note)
             self._over.set()

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from lib.errors import InvalidInput, SessionNotFound
+from lib.models import check_model
 from lib.recall.experiment import (
     LEADER,
     CellResult,
@@ -29,6 +30,7 @@ from lib.recall.lab.running import ExperimentState, RunningExperiment
 from lib.recall.lab.varying import without_delay
 from lib.records import LAB_SESSION_PREFIX, SessionKind
 from lib.roundtable import Roundtable
+from lib.runs.engine import MAX_WINDOW
 from lib.storage.experiments import ExperimentStore, StoredExperiment
 from lib.teams.catalogue import TeamEntry
 
@@ -58,7 +60,7 @@ class RecallLab:
     def start(self, plan: Plan, *, user_id: str) -> RunningExperiment:
         """Store the plan and begin to measure; returns at once.
 
-        Raises TeamUnavailable, ModelUnavailable or SessionNotFound before anything is stored.
+        Raises InvalidInput, TeamUnavailable, ModelUnavailable or SessionNotFound before anything is stored.
         """
         self._check(plan, user_id)
         experiment_id = self._store.create(plan.name, to_stored_plan(plan), user_id=user_id)
@@ -149,6 +151,12 @@ class RecallLab:
 
     def _check(self, plan: Plan, user_id: str) -> None:
         team = self._roundtable.catalogue.get(plan.team)
+        if team.model is None:
+            check_model(plan.model or self._roundtable.settings.chat_model, settings=self._roundtable.settings)
+        if max(plan.windows) > MAX_WINDOW:
+            raise InvalidInput(
+                f"A window of {max(plan.windows)} runs is more than the {MAX_WINDOW} that can be asked with."
+            )
         for subject in plan.subjects:
             if subject != LEADER:
                 _check_member(team, subject)
