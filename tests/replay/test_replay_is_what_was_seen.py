@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.runs.scripted import Script, build_desk, build_engine
 from tests.runs.test_live_equals_stored import compared, without_times
 
 Seen = tuple[str, str, str]
+LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
 thoroughly = settings(
     max_examples=400 if TRUTH else 12, phases=PHASES, deadline=None, suppress_health_check=[HealthCheck.too_slow]
@@ -154,7 +156,7 @@ def in_time(steps: Sequence[Step]) -> list[Step]:
     """Return the beginnings of the nested steps as one sequence, by their stored times."""
     begun = (StepKind.MODEL_REQUEST, StepKind.TOOL_CALL, StepKind.DELEGATION)
     assert all(step.started_at for step in steps if step.kind in begun)
-    return sorted((step for step in steps if step.kind in begun), key=lambda step: step.started_at or 0)  # type: ignore[arg-type, return-value]  # checked above
+    return sorted((step for step in steps if step.kind in begun), key=lambda step: step.started_at or LONG_AGO)
 
 
 @thoroughly

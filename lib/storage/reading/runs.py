@@ -14,6 +14,7 @@ from typing import Any
 
 from lib.records import RunRecord, RunStatus, SavedState, Tokens
 from lib.replay.projection import RunProjection
+from lib.storage.reading.cut_words import with_cut_words
 from lib.storage.reading.links import link_delegations
 from lib.storage.reading.loose import to_mapping, to_number, to_optional_text, to_text, to_time
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
@@ -108,7 +109,8 @@ class _RunReader:
         members = self._members(stored, told, projected, depth=depth)
         segments, note = build_segments(stored, record, told)
         segments = link_delegations(segments, members, told)
-        notes = (*record.notes, *((note,) if note else ()))
+        segments, cut_note = with_cut_words(stored, record, segments)
+        notes = (*record.notes, *(said for said in (note, cut_note) if said))
         return replace(record, segments=segments, member_runs=members, notes=notes)
 
     def _members(
