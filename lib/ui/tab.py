@@ -69,8 +69,7 @@ class TabState:
 
     def write_address(self) -> None:
         """Put what is shown into the address, so that it can be reloaded and sent to a colleague."""
-        shown = (("session", self.session_id), ("run", self.run_id), ("member", self.member_id), ("as", self.acting_as))
-        for name, value in shown:
+        for name, value in self._shown():
             if value:
                 st.query_params[name] = value
             elif name in st.query_params:
@@ -106,7 +105,11 @@ class TabState:
         """Go where a callback leads, unless that is this `page`."""
         next_page, self.next_page = self.next_page, None
         if next_page and next_page != page:
-            st.switch_page(next_page, query_params={"session": self.session_id} if self.session_id else None)
+            st.switch_page(next_page, query_params={name: value for name, value in self._shown() if value} or None)
+
+    def _shown(self) -> tuple[tuple[str, str | None], ...]:
+        ids = (("session", self.session_id), ("run", self.run_id), ("member", self.member_id))
+        return (*ids, ("as", self.acting_as))
 
     def take_notice(self) -> Notice | None:
         """Return what a callback left to say, once."""

@@ -1,0 +1,242 @@
+"""Sessions as a person finds, names, tags, forks and deletes them: the real app, a real Chromium."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
+
+from lib.roundtable import open_roundtable
+from lib.settings import Settings
+from tests.conftest import build_settings
+from tests.services.app_server import AppServer
+from tests.services.npm import get_npm_file
+
+pytestmark = pytest.mark.browser
+
+BIRD = "Remember: the secret word is bird"
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
+    """The app; root is an admin."""
+    folder = tmp_path_factory.mktemp("sessions")
+    server = AppServer(build_settings(folder, admin_users=("root",)), log=folder / "app.log")
+    try:
+        yield server.start()
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def page(browser_page: Page, app: AppServer) -> Iterator[Page]:
+    """A browser tab that fails the test where the app met something nobody foresaw."""
+    yield browser_page
+    assert "Traceback" not in app.log_text()
+
+
+def add(settings: Settings, user_id: str, *named: tuple[str, str]) -> list[str]:
+    """Store sessions of one answered question each, (title, question), and return their ids."""
+    opened = open_roundtable(settings)
+    ids = []
+    for title, question in named:
+        run = opened.engine.start(question, user_id=user_id, team="market-desk")
+        run.wait(30)
+        opened.store.rename_session(run.session_id, title, user_id=user_id)
+        ids.append(run.session_id)
+    while opened.database.follow():
+        pass
+    opened.close()
+    return ids
+
+
+def visit(page: Page, app: AppServer, path: str, user_id: str) -> None:
+    page.goto(f"{app.url}{path}{'&' if '?' in path else '?'}as={user_id}")
+    # The first visitor of a process waits for its imports, on a busy machine for long.
+    expect(page.locator(".st-key-sidebar_foot")).to_contain_text(user_id, timeout=60_000)
+
+
+def row(page: Page, session_id: str) -> Locator:
+    return page.locator(f".st-key-session_{session_id} button")
+
+
+def choose(page: Page, session_id: str, action: str) -> None:
+    page.locator(f".st-key-session_menu_{session_id} button").click()
+    page.get_by_role("menuitem", name=action).click()
+
+
+def tick(page: Page, *rows: int) -> None:
+    """Tick rows of the table, counted from 0: it is drawn on a canvas."""
+    canvas = page.locator("[data-testid=stDataFrame] canvas").first
+    expect(canvas).to_be_visible()
+    for count, number in enumerate(rows, start=1):
+        found = canvas.bounding_box()
+        assert found is not None
+        page.mouse.click(found["x"] + 16, found["y"] + 38 + 36 * number + 14)
+        expect(page.locator(".st-key-sessions_bar")).to_contain_text(
+            f"{count} session{'s' if count > 1 else ''} chosen"
+        )
+
+
+def test_a_title_changed_in_place_is_seen_in_a_second_tab_within_seconds(page, app):
+    (session_id,) = add(app.settings, "namer", ("Weather", "What is the weather in Paris?"))
+    visit(page, app, "/", "namer")
+    second = page.context.new_page()
+    visit(second, app, "/sessions", "namer")
+    expect(row(second, session_id)).to_contain_text("Weather")
+    choose(page, session_id, "Rename")
+    field = page.locator(f".st-key-session_title_{session_id} input")
+    expect(field).to_have_value("Weather")
+    field.fill("Spring in Paris")
+    page.wait_for_timeout(3500)  # longer than the list's own beat: what is being typed stays
+    expect(field).to_have_value("Spring in Paris")
+    field.press("Enter")
+    expect(row(page, session_id)).to_contain_text("Spring in Paris")
+    expect(row(second, session_id)).to_contain_text("Spring in Paris", timeout=8000)
+
+
+def test_a_new_session_appears_in_another_tab_within_seconds(page, app):
+    visit(page, app, "/", "starter")
+    second = page.context.new_page()
+    visit(second, app, "/", "starter")
+    page.locator(".st-key-new_session_collection input").fill("Client: Initech")
+    page.locator(".st-key-new_session_collection input").press("Enter")
+    composer = page.get_by_test_id("stChatInputTextArea")
+    composer.fill(BIRD)
+    composer.press("Enter")
+    expect(page.locator(".st-key-session_list [class*='st-key-session_menu_']")).to_have_count(1)
+    expect(second.locator(".st-key-session_list [class*='st-key-session_menu_']")).to_have_count(1, timeout=8000)
+    expect(page.locator(".st-key-chat_header")).to_contain_text("Client: Initech")
+
+
+def test_an_open_dialog_stays_while_the_list_draws_itself_anew_and_keeps_what_is_typed(page, app):
+    (session_id,) = add(app.settings, "tagger", ("Weather", "What is the weather in Paris?"))
+    visit(page, app, f"/?session={session_id}", "tagger")
+    choose(page, session_id, "Tags and collection")
+    field = page.locator(".st-key-tags_choice input")
+    field.fill("travel")
+    add(app.settings, "tagger", ("Another", BIRD))  # the list changes meanwhile
+    page.wait_for_timeout(4000)
+    expect(field).to_have_value("travel")
+    field.press("Enter")
+    page.locator(".st-key-save_labels button").click()
+    expect(page.get_by_test_id("stDialog")).to_have_count(0)
+    visit(page, app, "/sessions", "tagger")
+    page.locator(".st-key-sessions_tag input").click()
+    expect(page.get_by_role("option", name="travel (1)")).to_be_visible()
+
+
+def test_several_sessions_are_ticked_and_deleted_after_one_question(page, app):
+    add(app.settings, "cleaner", ("One", BIRD), ("Two", BIRD), ("Three", BIRD))
+    visit(page, app, "/sessions", "cleaner")
+    tick(page, 0, 1)
+    page.locator(".st-key-bar_delete button").click()
+    dialog = page.get_by_test_id("stDialog")
+    expect(dialog).to_contain_text("2 sessions with 2 runs")
+    page.locator(".st-key-delete_yes button").click()
+    expect(page.locator(".st-key-sessions_bar")).to_contain_text("1 session")
+    expect(page.locator("[class*='st-key-session_menu_']")).to_have_count(1)
+
+
+def test_a_hit_of_the_search_opens_the_run_it_was_found_in(page, app):
+    first, _ = add(app.settings, "finder", ("To keep", BIRD), ("Weather", "What is the weather in Paris?"))
+    visit(page, app, "/", "finder")
+    page.locator(".st-key-session_search input").press_sequentially("secret wo", delay=40)
+    hit = page.locator(".st-key-session_hits button").first
+    expect(hit).to_contain_text("secret wo")
+    hit.click()
+    page.wait_for_url(f"**/replay?*session={first}*")
+    assert "run=" in page.url
+    expect(page.get_by_text(BIRD).first).to_be_visible()
+
+
+def test_a_session_deleted_in_one_tab_is_calmly_not_found_in_the_other(page, app):
+    (session_id,) = add(app.settings, "deleter", ("Weather", "What is the weather in Paris?"))
+    visit(page, app, "/", "deleter")
+    second = page.context.new_page()
+    visit(second, app, f"/?session={session_id}", "deleter")
+    expect(second.get_by_test_id("stChatMessage").first).to_be_visible()
+    choose(page, session_id, "Delete")
+    page.locator(".st-key-delete_yes button").click()
+    expect(row(page, session_id)).to_have_count(0)
+    expect(second.get_by_test_id("stAlert")).to_contain_text("There is no session", timeout=10_000)
+
+
+def test_an_admin_reads_under_a_banner_and_is_given_nothing_to_write_with(page, app):
+    (session_id,) = add(app.settings, "ann", ("Of Ann", BIRD))
+    visit(page, app, "/sessions", "root")
+    page.locator(".st-key-sessions_owner input").click()
+    page.get_by_role("option", name="ann (1)").click()
+    expect(page.get_by_test_id("stAlert")).to_contain_text("as an admin")
+    tick(page, 0)
+    expect(page.locator(".st-key-bar_delete")).to_have_count(0)
+    page.locator(".st-key-bar_facts button").click()
+    drawer = page.get_by_test_id("stDialog")
+    expect(drawer).to_contain_text("You read a session of ann as an admin")
+    expect(drawer.locator("[class*='st-key-facts_'] button")).to_have_count(1)
+    page.locator(".st-key-facts_replay button").click()
+    page.wait_for_url("**/replay?*")
+    expect(page.get_by_test_id("stAlert").first).to_contain_text("You read a session of ann as an admin")
+    expect(page.get_by_text("Open in chat")).to_have_count(0)
+    visit(page, app, f"/?session={session_id}", "root")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("There is no session")
+
+
+def test_the_keyboard_alone_opens_a_session_and_its_menu(page, app):
+    (session_id,) = add(app.settings, "typist", ("Weather", "What is the weather in Paris?"))
+    visit(page, app, "/", "typist")
+    page.locator(".st-key-session_search input").focus()
+    page.keyboard.press("Tab")
+    expect(row(page, session_id)).to_be_focused()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
+    page.keyboard.press("Escape")
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/?*session={session_id}*")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("state", ["sidebar", "table", "drawer", "delete"])
+def test_no_serious_barrier_stands_in_the_way_of_anybody(chromium: Browser, app, state, scheme):
+    user_id = f"{state}-{scheme}"
+    (session_id,) = add(app.settings, user_id, ("Weather", "What is the weather in Paris?"))
+    context = chromium.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
+    page = context.new_page()
+    visit(page, app, f"/?session={session_id}" if state in ("sidebar", "delete") else "/sessions", user_id)
+    expect(row(page, session_id)).to_be_visible()
+    match state:
+        case "drawer":
+            tick(page, 0)
+            page.locator(".st-key-bar_facts button").click()
+            expect(page.locator(".st-key-facts_open")).to_be_visible()
+        case "delete":
+            choose(page, session_id, "Delete")
+            expect(page.locator(".st-key-delete_yes")).to_be_visible()
+        case "table":
+            expect(page.locator("[data-testid=stDataFrame] canvas").first).to_be_visible()
+    page.wait_for_timeout(600)
+    page.add_script_tag(path=str(get_npm_file("axe-core/axe.min.js")))
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+    serious = {
+        (violation["id"], node["html"][:300])
+        for violation in found["violations"]
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    }
+    context.close()
+    assert not serious
+
+
+@pytest.mark.parametrize("path", ["/", "/sessions"])
+def test_on_a_phone_nothing_is_wider_than_the_screen(chromium: Browser, app, path):
+    add(app.settings, "walker", ("Weather", "What is the weather in Paris?"))
+    context = chromium.new_context(viewport={"width": 390, "height": 844})
+    page = context.new_page()
+    page.goto(f"{app.url}{path}?as=walker")
+    expect(page.get_by_test_id("stMainBlockContainer")).to_be_visible()
+    page.wait_for_timeout(1500)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    context.close()
