@@ -17,7 +17,7 @@ WORDS = {
     CellState.MISSED: "in context and missed",
     CellState.NOT_IN_CONTEXT: "not in context",
 }
-_CELL, _LEFT, _TOP, _FOOT, _NARROWEST = 48, 96, 64, 92, 560
+_CELL, _LEFT, _TOP, _FOOT, _NARROWEST = 48, 104, 64, 92, 700
 _INK = "#1c2224"
 _CLIFF = "#b3261e"
 

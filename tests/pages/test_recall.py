@@ -125,6 +125,21 @@ def test_a_demonstration_is_taken_up_in_another_tab_and_by_its_owner_only(recall
     assert recall.button(key="demo_plant")
 
 
+def test_the_labs_sessions_are_deleted_together_and_nothing_else(recall):
+    shared().store.create_session(user_id=USER, component_id="market-desk", session_id="mine")
+    click(recall, "demo_plant")
+    session_id = address(recall, "demo")
+    recall.session_state["lab_menu"] = True
+    recall.run()
+    recall.button(key="lab_tidy").click().run()
+    from lib.errors import NotFound
+
+    with pytest.raises(NotFound):
+        shared().store.get_session(session_id, user_id=USER)
+    assert shared().store.get_session("mine", user_id=USER).session_id == "mine"
+    assert recall.button(key="demo_plant")
+
+
 def test_what_states_no_fact_is_said_in_one_clear_box(recall):
     recall.text_input(key="demo_fact").set_value("nothing at all").run()
     recall.button(key="demo_plant").click().run()

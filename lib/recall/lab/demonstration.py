@@ -96,10 +96,9 @@ class Demonstration:
             user_id=user_id, component_id=team, session_id=self.session_id, collection=COLLECTION
         )
 
-    @property
-    def rules(self) -> HistoryRules:
-        """What decides, under the present window, which runs the next question is given."""
-        return self._asker.rules(self.window)
+    def rules(self, window: int | None = None) -> HistoryRules:
+        """Return what decides which runs the next question is given, under this window or its own."""
+        return self._asker.rules(self.window if window is None else window)
 
     def continue_after(self, passed: int) -> None:
         """Go on with the filler after the first `passed`, where a stored demonstration is taken up again."""
@@ -168,10 +167,10 @@ class Demonstration:
         handle.wait(FIRST_WORD_S)
         return self._roundtable.store.get_run(handle.run_id, user_id=user_id)
 
-    def frames(self) -> tuple[Frame, ...]:
-        """Return the runs of the session, oldest first, as the next question sees them."""
+    def frames(self, window: int | None = None) -> tuple[Frame, ...]:
+        """Return the runs of the session, oldest first, as the next question under this window sees them."""
         page = self._roundtable.store.list_runs(self.session_id, user_id=self._asker.user_id, limit=100)
-        context = next_context(page.items, self.rules)
+        context = next_context(page.items, self.rules(window))
         return tuple(
             Frame(run=run, in_window=place.in_window, reason=place.reason, holds_fact=_holds(run, self.fact))
             for run, place in zip(page.items, context.runs, strict=True)
@@ -180,7 +179,7 @@ class Demonstration:
     def questions_left(self, run_id: str) -> int | None:
         """Return how many more questions still carry a run; 0: it is forgotten."""
         runs = [frame.run for frame in self.frames()]
-        return runs_left(runs, run_id, self.rules)
+        return runs_left(runs, run_id, self.rules())
 
     def _asked(self, measured: Measurement, window: int | None = None, fact: Fact | None = None) -> Asked:
         fact = fact or self.fact

@@ -46,8 +46,6 @@ def draw_guided(lab: OpenedLab) -> None:
     step = lab.find(_step_name(show)) if show else None
     live = step is not None and step.live
     _draw_choices(lab, show, live=live)
-    if show is not None:
-        show.demonstration.window = _window()
     left, right = st.columns([2, 5], gap="large")
     with left:
         _draw_steps(lab, show, live=live)
@@ -193,7 +191,7 @@ def _draw_choices(lab: OpenedLab, show: Show | None, *, live: bool) -> None:
 
 
 def _draw_steps(lab: OpenedLab, show: Show | None, *, live: bool) -> None:
-    frames = show.demonstration.frames() if show else ()
+    frames = show.demonstration.frames(_window()) if show else ()
     passed = max(len(frames) - 1, 0)
     next_step = 1 if show is None else 2 if not passed else 3
     with st.container(key="demo_steps", gap="small"):
@@ -258,8 +256,8 @@ def _draw_strip(lab: OpenedLab, show: Show, *, was_live: bool) -> None:
     live = step is not None and step.live
     if was_live and not live:
         st.rerun()  # the whole page: the steps at the left have changed
-    frames = show.demonstration.frames()
-    draw_film(frames, window=show.demonstration.window, fact=show.demonstration.fact)
+    frames = show.demonstration.frames(_window())
+    draw_film(frames, window=_window(), fact=show.demonstration.fact)
     if live:
         st.markdown(f":shimmer[{plain_label(show.doing)}]")
     else:
@@ -273,7 +271,7 @@ def _outlook(frames: Sequence[Frame], show: Show) -> str:
     holding = [frame.run.run_id for frame in frames if frame.holds_fact]
     if not holding:
         return ""
-    left = runs_left([frame.run for frame in frames], holding[-1], show.demonstration.rules)
+    left = runs_left([frame.run for frame in frames], holding[-1], show.demonstration.rules(_window()))
     if left == 0:
         return "Predicted: the next question is not given the fact."
     if left is None:
