@@ -1,8 +1,8 @@
 """RunEngine: the only way a run starts. One engine for a process; pages, the recall lab and command lines share it.
 
-What it promises is in the README ("Runs"). In short: a run lives in a thread of its own and belongs to nobody's browser
-tab; the question is stored before the model is called; one run at a time in a session, across processes; every call
-names a user, compared exactly.
+What it promises is in the README ("What a run promises"). In short: a run lives in a thread of its own and belongs to
+nobody's browser tab; the question is stored before the model is called; one run at a time in a session, across processes;
+every call names a user, compared exactly.
 """
 
 from __future__ import annotations
