@@ -23,7 +23,8 @@ def copy_runs(
     Ids are replaced in the rows' columns and in the JSON they hold, there `other_ids` too (those of messages, say); the
     owner is the same unless `user_id` is given.
     """
-    with engine.begin() as connection:
+    # As a writer from the start: the app's own background writers may be at work.
+    with engine.execution_options(roundtable_writes=True).begin() as connection:
         names = {"old": from_session, "new": to_session}
         owner = {} if user_id is None else {"user_id": ":user"}
         values = names if user_id is None else {**names, "user": user_id}

@@ -30,6 +30,7 @@ def test_plain_agno_answers_the_same_question_on_a_database_of_its_own(database_
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_the_quick_benchmark_prints_every_table_for_both_databases(capsys):
     assert main(["--quick"]) == 0
     printed = capsys.readouterr().out
