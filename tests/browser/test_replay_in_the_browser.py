@@ -130,7 +130,7 @@ def test_the_chat_leads_to_the_replay_of_its_session_and_back(page, app, stored)
 def test_switching_views_keeps_the_place_and_the_address_says_it(page, app, stored):
     open_replay(page, app, stored.session_id, run=stored.run_ids[1], view="steps", step="5")
     tab(page, "Context")
-    expect(page.get_by_text("Weather, request 1 of 2")).to_be_visible()
+    expect(page.get_by_role("combobox", name="Model request")).to_have_value("3. Weather, request 1 of 2")
     page.wait_for_url("**view=context*")
     tab(page, "Timeline")
     tab(page, "Steps")
@@ -191,7 +191,7 @@ def test_play_back_runs_to_the_end(page, app, stored):
     expect(page.get_by_role("slider")).to_be_visible()
     expect(page.get_by_text("Acme (ACME) closed")).to_have_count(0)
     page.locator(".st-key-play_pause button").click()
-    expect(page.get_by_text("Acme (ACME) closed").first).to_be_visible()
+    expect(page.get_by_text("Finance reports: Acme (ACME) closed")).to_be_visible()
     expect(page.locator(".st-key-play_pause")).to_contain_text("Play")
 
 
