@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from lib.records import MessageRecord
+from lib.teams.recording import listed_members
 from tests.runs.scripted import ask, build_desk, build_engine, say
 
 
@@ -18,7 +19,8 @@ def engine(database, database_settings):
 
     def make():
         team = build_desk(lead, clerk=say("Noted."))()
-        team.members[0].add_history_to_context = True
+        for member in listed_members(team):
+            member.add_history_to_context = True
         return team
 
     opened = build_engine(database, database_settings, make)
