@@ -22,19 +22,32 @@ _INK = "#1c2224"
 _CLIFF = "#b3261e"
 
 
-def list_cliffs(points: Iterable[GridPoint]) -> tuple[tuple[int, int], ...]:
-    """Return for each window, rising, the first measured distance without the fact as predicted; past the last, if none is."""
+def list_cliffs(points: Iterable[GridPoint]) -> tuple[tuple[int, int | None], ...]:
+    """Return for each window, rising, the first measured distance without the fact as predicted; None: beyond them all."""
     points = tuple(points)
-    beyond = max((point.distance for point in points), default=-1) + 1
     return tuple(
-        (window, min((each.distance for each in points if each.window == window and each.forgotten), default=beyond))
+        (window, min((each.distance for each in points if each.window == window and each.forgotten), default=None))
         for window in sorted({point.window for point in points})
     )
 
 
-def place_cliffs(points: Sequence[GridPoint], distances: Sequence[int]) -> tuple[tuple[int, int], ...]:
-    """Return for each window how many of the columns lie before its cliff."""
-    return tuple((window, sum(distance < cliff for distance in distances)) for window, cliff in list_cliffs(points))
+def list_corners(
+    points: Sequence[GridPoint], windows: Sequence[int], distances: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """Return the corners of the line along the cliffs, in columns and rows, from the top.
+
+    Where a cliff lies beyond what is measured the line leaves the grid over that row.
+    """
+    corners: list[tuple[int, int]] = []
+    for window, cliff in list_cliffs(points):
+        row = windows.index(window)
+        if cliff is None:
+            if corners:
+                corners.append((len(distances), row))
+            break  # a greater window forgets no sooner
+        column = sum(distance < cliff for distance in distances)
+        corners += [(column, row), (column, row + 1)]
+    return tuple(corners)
 
 
 def label_of(point: GridPoint) -> str:
@@ -56,7 +69,7 @@ def draw_grid_picture(points: Sequence[GridPoint], *, title: str) -> str:
         f'<rect width="{width}" height="{height}" fill="#ffffff"/>',
         _text(24, 30, title, size=17, weight="600"),
         *_cells(points, windows, distances),
-        _cliff_line(place_cliffs(points, distances)),
+        _cliff_line(list_corners(points, windows, distances)),
         *_axes(windows, distances),
         *_legend(height),
         "</svg>",
@@ -75,12 +88,9 @@ def _cells(points: Iterable[GridPoint], windows: Sequence[int], distances: Seque
         yield _text(left + _CELL / 2, top + _CELL / 2 + 4, label_of(point), anchor="middle")
 
 
-def _cliff_line(cliffs: Sequence[tuple[int, int]]) -> str:
-    corners = []
-    for row, (_, before) in enumerate(cliffs):
-        across = _LEFT + _CELL * before
-        corners += [f"{across},{_TOP + _CELL * row}", f"{across},{_TOP + _CELL * (row + 1)}"]
-    return f'<polyline points="{" ".join(corners)}" fill="none" stroke="{_CLIFF}" stroke-width="4"/>'
+def _cliff_line(corners: Sequence[tuple[int, int]]) -> str:
+    places = " ".join(f"{_LEFT + _CELL * column},{_TOP + _CELL * row}" for column, row in corners)
+    return f'<polyline points="{places}" fill="none" stroke="{_CLIFF}" stroke-width="4"/>'
 
 
 def _axes(windows: Sequence[int], distances: Sequence[int]) -> Iterator[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from xml.etree import ElementTree
 
 from lib.recall.experiment import Cell, CellResult, build_grid
-from lib.recall.picture import COLORS, draw_grid_picture, label_of, list_cliffs, place_cliffs
+from lib.recall.picture import COLORS, draw_grid_picture, label_of, list_cliffs, list_corners
 
 
 def results(windows: tuple[int, ...], distances: tuple[int, ...], *, answered: bool = True) -> list[CellResult]:
@@ -26,8 +26,13 @@ def results(windows: tuple[int, ...], distances: tuple[int, ...], *, answered: b
 
 def test_the_cliff_stands_before_the_first_distance_without_the_fact():
     points = build_grid(results((0, 1, 3, 9), (0, 2, 4)))
-    assert list_cliffs(points) == ((0, 0), (1, 2), (3, 4), (9, 5))
-    assert [columns for _, columns in place_cliffs(points, (0, 2, 4))] == [0, 1, 2, 3]
+    assert list_cliffs(points) == ((0, 0), (1, 2), (3, 4), (9, None))
+    corners = list_corners(points, (0, 1, 3, 9), (0, 2, 4))
+    assert corners == ((0, 0), (0, 1), (1, 1), (1, 2), (2, 2), (2, 3), (3, 3))
+
+
+def test_no_cliff_is_drawn_where_none_was_reached():
+    assert list_corners(build_grid(results((9,), (0, 2, 4))), (9,), (0, 2, 4)) == ()
 
 
 def test_a_cell_says_how_many_were_answered_not_by_colour_alone():

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import altair as alt
 import pandas as pd
 import streamlit as st
 
 from lib.recall.experiment import CellResult, GridPoint, Plan, cost_curve
-from lib.recall.picture import COLORS, WORDS, label_of, place_cliffs
+from lib.recall.picture import COLORS, WORDS, label_of, list_corners
 
 _ROW = 34
 
@@ -36,10 +35,10 @@ def draw_grid(points: Sequence[GridPoint], *, key: str, plan: Plan | None = None
         }
         for point in points
     ]
-    cliff: list[dict[str, Any]] = []
-    for window, before in place_cliffs(points, distances):
-        row = windows.index(window)
-        cliff += [{"x": before, "y": row, "order": 2 * row}, {"x": before, "y": row + 1, "order": 2 * row + 1}]
+    corners = list_corners(points, windows, distances)
+    if plan and corners and corners[-1][0] == len(distances):
+        corners = corners[:-1]  # not measured that far yet: nothing is said of where it leaves the grid
+    cliff = [{"x": column, "y": row, "order": order} for order, (column, row) in enumerate(corners)]
     across = alt.X(
         "left:Q",
         title="runs between planting and asking",
@@ -72,7 +71,7 @@ def draw_grid(points: Sequence[GridPoint], *, key: str, plan: Plan | None = None
         .encode(x=alt.X("x:Q", axis=None), y=alt.Y("y:Q", axis=None), text="label:N")
     )
     line = (
-        alt.Chart(pd.DataFrame(cliff))
+        alt.Chart(pd.DataFrame(cliff, columns=["x", "y", "order"]))
         .mark_line(color=_cliff_color(), strokeWidth=4, strokeCap="butt")
         .encode(x="x:Q", y="y:Q", order="order:Q")
     )
