@@ -16,7 +16,6 @@ TABLE_ROWS = 100
 CHAT_PAGE = "pages/chat.py"
 REPLAY_PAGE = "pages/replay.py"
 SESSIONS_PAGE = "pages/sessions.py"
-REPLAY_PAGE = "pages/replay.py"
 WRITTEN = ("chat_input", "session_search")
 """Keys of the fields in which words may stand that were not sent yet."""
 _STATE_KEY = "roundtable_tab"
