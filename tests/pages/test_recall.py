@@ -243,6 +243,25 @@ def test_a_sweep_is_measured_and_its_grid_drawn_without_an_alarm(recall):
     assert [button.proto.label for button in recall.get("download_button")] == ["CSV", "Picture"]
 
 
+def test_leader_and_members_are_measured_and_shown_apart(recall):
+    show(recall, "Sweep")
+    recall.text_input(key="sweep_windows").set_value("1")
+    recall.text_input(key="sweep_distances").set_value("0-1")
+    recall.number_input(key="sweep_repeats").set_value(1)
+    recall.multiselect(key="sweep_subjects_market-desk").set_value(["leader", "weather"]).run()
+    recall.selectbox(key="sweep_member_history").set_value("own").run()
+    assert "4 cells in " in words(recall)
+    experiment_id = measure(recall)
+    results = lab().list_results(experiment_id, user_id=USER)
+    assert {result.cell.subject for result in results} == {"leader", "weather"}
+    assert not any(result.alarm or result.failed for result in results), results
+    assert list(recall.dataframe[0].value["of"].unique()) == ["leader"]
+    recall.session_state["results_subject"] = "weather"
+    recall.run()
+    assert list(recall.dataframe[0].value["of"].unique()) == ["weather"]
+    assert "leader " in words(recall) and ", members " in words(recall)
+
+
 def test_what_cannot_be_measured_is_said_before_it_starts(recall):
     show(recall, "Sweep")
     recall.text_input(key="sweep_windows").set_value("one").run()
