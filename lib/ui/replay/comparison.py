@@ -74,7 +74,7 @@ def _open_other(opened: OpenedReplay, session_id: str | None) -> OpenedReplay | 
         return None
     try:
         if session_id != opened.summary.session_id:
-            overview = open_overviews(page).get_overview(session_id, user_id=page.user_id)
+            overview = open_overviews(page).get_overview(session_id, user_id=page.identity.reader)
     except RoundtableError as error:
         draw_notice(to_notice(error))
         return None
