@@ -9,13 +9,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from lib.events import RunEvent, UnknownEvent
+from lib.events import RunEvent, RunStarted, UnknownEvent
 from lib.records import (
     DelegationSegment,
     MessageRecord,
     RunRecord,
     RunStatus,
     Segment,
+    SessionKind,
     TextSegment,
     Tokens,
     ToolSegment,
@@ -76,7 +77,8 @@ def list_steps(run: RunRecord, events: Sequence[RunEvent] = ()) -> tuple[Step, .
     for event in events:
         if isinstance(event, UnknownEvent):
             unknown.setdefault(event.run_id, []).append(event)
-    return tuple(_Listing(list_model_calls(events), unknown).steps(run, depth=0))
+    begun = [event for event in events if isinstance(event, UnknownEvent | RunStarted)]
+    return tuple(_Listing(list_model_calls(events), unknown, begun).steps(run, depth=0))
 
 
 def find_steps(
@@ -109,9 +111,15 @@ class _Request:
 class _Listing:
     """Walks a run and the runs under it."""
 
-    def __init__(self, calls: Mapping[str, list[ModelCall]], unknown: Mapping[str, list[UnknownEvent]]) -> None:
+    def __init__(
+        self,
+        calls: Mapping[str, list[ModelCall]],
+        unknown: Mapping[str, list[UnknownEvent]],
+        begun: Sequence[UnknownEvent | RunStarted],
+    ) -> None:
         self._calls = calls
         self._unknown = unknown
+        self._begun = begun  # the unknown events and the runs that began, in order
 
     def steps(self, run: RunRecord, *, depth: int) -> Iterator[Step]:
         """Yield the steps of one run, numbered within it."""
@@ -122,6 +130,38 @@ class _Listing:
     def _steps(self, run: RunRecord, *, depth: int) -> Iterator[Step]:
         if run.question:
             yield _step(run, StepKind.QUESTION, depth, text=run.question, started_at=run.started_at)
+        if run.kind is SessionKind.WORKFLOW:
+            yield from self._workflow(run, depth)
+        else:
+            yield from self._segments(run, depth)
+        if run.error:
+            yield _step(run, StepKind.ERROR, depth, text=run.error, started_at=run.ended_at, failed=True)
+        elif run.status is RunStatus.STOPPED:
+            yield _step(run, StepKind.STOPPED, depth, started_at=run.ended_at)
+
+    def _workflow(self, run: RunRecord, depth: int) -> Iterator[Step]:
+        """Yield what a workflow did: its own events and the runs of its steps in order, what it gave out last."""
+        waiting = {member_run.run_id: member_run for member_run in run.member_runs}
+        for event in self._begun:
+            if isinstance(event, UnknownEvent):
+                if event.run_id == run.run_id:
+                    yield _event_step(run, depth, event)
+            elif event.run_id in waiting:
+                yield from self._member_run(run, waiting.pop(event.run_id), depth)
+        for member_run in waiting.values():
+            yield from self._member_run(run, member_run, depth)
+        if run.run_id not in self._unknown:
+            yield from _result_steps(run, depth)
+        for segment in run.segments:
+            if isinstance(segment, TextSegment):
+                yield _text_step(run, depth, segment.text, None)
+
+    def _member_run(self, run: RunRecord, member_run: RunRecord, depth: int) -> Iterator[Step]:
+        yield _step(run, StepKind.MEMBER_RUN, depth, member_id=member_run.component_id, member_run_id=member_run.run_id)
+        yield from self.steps(member_run, depth=depth + 1)
+
+    def _segments(self, run: RunRecord, depth: int) -> Iterator[Step]:
+        """Yield what a team or agent said and called, with its members' runs inside."""
         shown: set[str] = set()
         for part, call in self._parts(run):
             match part:
@@ -138,16 +178,9 @@ class _Listing:
                         yield from self.steps(member_run, depth=depth + 1)
         for member_run in run.member_runs:
             if member_run.run_id not in shown:
-                yield _step(
-                    run, StepKind.MEMBER_RUN, depth, member_id=member_run.component_id, member_run_id=member_run.run_id
-                )
-                yield from self.steps(member_run, depth=depth + 1)
+                yield from self._member_run(run, member_run, depth)
         for event in self._unknown.get(run.run_id, ()):
-            yield _step(run, StepKind.EVENT, depth, text=event.name, started_at=event.at, raw=event.raw)
-        if run.error:
-            yield _step(run, StepKind.ERROR, depth, text=run.error, started_at=run.ended_at, failed=True)
-        elif run.status is RunStatus.STOPPED:
-            yield _step(run, StepKind.STOPPED, depth, started_at=run.ended_at)
+            yield _event_step(run, depth, event)
 
     def _parts(self, run: RunRecord) -> Iterator[tuple[_Request | Segment, ModelCall | None]]:
         """Yield the segments, and each model request before what it brought."""
@@ -201,6 +234,20 @@ def _step(run: RunRecord, kind: StepKind, depth: int, **values: Any) -> Step:
         depth=depth,
         **values,
     )
+
+
+def _event_step(run: RunRecord, depth: int, event: UnknownEvent) -> Step:
+    return _step(run, StepKind.EVENT, depth, text=event.name, started_at=event.at, raw=event.raw)
+
+
+def _result_steps(run: RunRecord, depth: int) -> Iterator[Step]:
+    """Yield the results of a workflow's steps, of which no event was stored; those side by side stand in one list."""
+    data: Any = run.raw.get("run_data", run.raw)
+    results = data.get("step_results") if isinstance(data, Mapping) else None
+    for result in results if isinstance(results, list) else ():
+        raw = result if isinstance(result, Mapping) else {"results": result}
+        name = raw.get("step_name")
+        yield _step(run, StepKind.EVENT, depth, text=f"Step result {name}" if name else "Step result", raw=raw)
 
 
 def _request_step(run: RunRecord, depth: int, request: _Request, call: ModelCall | None) -> Step:
