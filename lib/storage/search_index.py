@@ -216,7 +216,8 @@ class SearchIndex:
         if not wanted:
             return None, {}
         if user_id is not None:
-            wanted.append(to_user_word(user_id))
+            # First: MariaDB works along the words, and only the first one's texts are looked for in the lists of the others.
+            wanted.insert(0, to_user_word(user_id))
         if self._connector.dialect == "mysql":
             asked = text(f"MATCH ({texts.name}.words) AGAINST (:asked IN BOOLEAN MODE)")
             return asked, {"asked": " ".join(f"+{word}" for word in wanted)}
