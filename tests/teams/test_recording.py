@@ -35,7 +35,7 @@ def own_team(tmp_path, scripted_model):
     inner = Team(
         id="inner", name="Inner", role="Prices", members=[Agent(id="prices", name="Prices", tools=[get_price])]
     )
-    return Team(
+    yield Team(
         id="theirs",
         name="Theirs",
         model=type(scripted_model)(id="their-model"),
@@ -47,6 +47,7 @@ def own_team(tmp_path, scripted_model):
         num_history_messages=7,
         store_member_responses=True,
     )
+    own_db.db_engine.dispose()
 
 
 def snapshot(component):
