@@ -139,7 +139,10 @@ def test_the_lab_has_no_serious_barriers_and_fits_a_phone(chromium: Browser, app
     expect(page.get_by_text("Remembered:")).to_be_visible(timeout=SLOWEST_MS)
     for tab in TABS:
         page.get_by_role("tab", name=tab).click()
-        page.wait_for_timeout(700)
+        page.wait_for_timeout(300)
+        # Streamlit's own "running" fades in and out over the page's corner: the page itself is looked at.
+        expect(page.get_by_test_id("stStatusWidget")).to_have_count(0, timeout=SLOWEST_MS)
+        page.wait_for_timeout(500)
         assert not list_violations(page), tab
     page.set_viewport_size({"width": 390, "height": 844})
     for tab in TABS:
