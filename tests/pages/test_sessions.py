@@ -93,7 +93,7 @@ def test_the_search_finds_titles_as_they_are_typed_and_sentences_below_that_open
         pass
     app.run()
     app.text_input(key="session_search").set_value("bird").run()
-    assert next(row.split("] ")[-1] for row in rows(app)) == "Birds of Paris"
+    assert all(any(title in row for row in rows(app)) for title in ("Birds of Paris", "Something to keep"))
     hits = [button for button in app.button if button.key.startswith("session_hits_")]
     assert any("**bird**" in hit.label for hit in hits)
     hits[0].click().run()
