@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Final
 
 _LIMITS: Final = (
-    # The longest name that fits counts. From the providers' own model pages; others are not guessed.
-    ("gpt-5", 272_000),
+    # The longest name that fits counts. As the providers published them for these models; a newer or unknown model is
+    # not guessed: the page then gives no share.
     ("gpt-4.1", 1_047_576),
     ("gpt-4o", 128_000),
     ("gpt-4-turbo", 128_000),
@@ -15,12 +15,7 @@ _LIMITS: Final = (
     ("o3", 200_000),
     ("o4-mini", 200_000),
     ("claude-3", 200_000),
-    ("claude-opus-4", 200_000),
-    ("claude-sonnet-4", 200_000),
-    ("claude-haiku-4", 200_000),
-    ("gemini-1.5-pro", 2_097_152),
     ("gemini-1.5-flash", 1_048_576),
-    ("gemini-2", 1_048_576),
 )
 
 

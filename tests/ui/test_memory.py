@@ -131,7 +131,7 @@ def test_the_line_says_how_much_in_words(settings) -> None:
 def test_a_limit_is_told_of_known_models_only() -> None:
     assert find_input_limit("openai-chat:gpt-4o-mini") == 128_000
     assert find_input_limit("openai:gpt-4.1-nano") == 1_047_576
-    assert find_input_limit("openrouter:anthropic/claude-sonnet-4") == 200_000
+    assert find_input_limit("openrouter:anthropic/claude-3-5-sonnet") == 200_000
     assert find_input_limit("openai:gpt-4") is None
     assert find_input_limit("offline") is None
 
