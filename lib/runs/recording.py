@@ -11,14 +11,20 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from lib.events import DelegationLinked, RunEnded, RunEvent
-from lib.records import RunRecord, RunStatus
+from agno.models.message import Message
+from agno.run.base import RunContext
+
+from lib.events import DelegationEnded, DelegationLinked, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
+from lib.records import RunRecord, RunStatus, ToolCallRecord
 from lib.runs.members import MemberNotes
 from lib.runs.reasons import to_reason
+from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
+from lib.storage.reading.calls import is_delegation, member_of, task_of
 from lib.storage.translation import DELEGATE_TO_ONE, EventTranslator, to_text
 
 _ENDINGS = ("RunCompleted", "RunError", "RunCancelled")
+_AFTER_A_REQUEST = ("ToolCallStarted", "ToolCallCompleted", "ToolCallError", "ModelRequestStarted", *_ENDINGS)
 
 
 @dataclass(slots=True)
@@ -39,11 +45,15 @@ class RunRecording:
     def __init__(self, log: RunLog) -> None:
         self.root = log.snapshot()
         self.members = MemberNotes()
+        self.context = RunContext(  # Agno puts the leader's messages into it, as they come
+            run_id=self.root.run_id, session_id=self.root.session_id, user_id=self.root.user_id
+        )
         self.ended = False
         self.interrupted = False  # the process is ending: what is written now is not the end of the run
         self._log = log
         self._translator = EventTranslator(question=self.root.question)
         self._links: dict[tuple[str, str], str] = {}  # (leader run id, tool call id) -> member run id
+        self._refused = RefusedCalls()
         self._requests: dict[str, list[SpokenRequest]] = {}
         self._done_at: dict[str, float] = {}  # when a run's work was done, by run id
         self._explained: dict[
@@ -57,6 +67,8 @@ class RunRecording:
         name = _short_name(event)
         run_id = event.run_id or ""
         event.created_at = self._time_of(name, run_id)
+        if name in _AFTER_A_REQUEST:
+            self._show_refused_calls(event, name)
         match name:
             case "RunStarted" if event.parent_run_id:
                 event.content = self.members.inputs.get(run_id) or event.content
@@ -71,6 +83,33 @@ class RunRecording:
                 self._links[(ours.run_id, ours.tool_call_id)] = ours.member_run_id
             self.publish(ours)
         self.link(run_id, getattr(event, "tool", None))
+
+    def _show_refused_calls(self, event: Any, name: str) -> None:
+        """Publish the calls that Agno answered by itself, which it does not report, in their place among the others."""
+        run_id = event.run_id or ""
+        messages = self._messages(run_id)
+        begins = event.tool.tool_call_id if name == "ToolCallStarted" and event.tool is not None else None
+        at = datetime.fromtimestamp(event.created_at, UTC)
+        for call in self._refused.find(run_id, messages, before=begins):
+            self.publish_call(call, run_id=run_id, parent_run_id=event.parent_run_id, at=at)
+        if name == "ModelRequestStarted":
+            self._refused.ask_again(run_id, messages)
+
+    def _messages(self, run_id: str) -> list[Message]:
+        return (self.context.messages or []) if run_id == self.root.run_id else self.members.messages(run_id)
+
+    def publish_call(
+        self, call: ToolCallRecord, *, run_id: str, parent_run_id: str | None, at: datetime, begun: bool = False
+    ) -> None:
+        """Publish a call that Agno reported not or not whole; `begun` where watchers saw it begin."""
+        base: dict[str, Any] = {"run_id": run_id, "parent_run_id": parent_run_id, "at": at}
+        delegation = is_delegation(call)
+        if not begun and delegation:
+            self.publish(DelegationStarted(**base, call=call, member_id=member_of(call), task=task_of(call)))
+        elif not begun:
+            self.publish(ToolStarted(**base, call=call))
+        if call.result is not None:
+            self.publish((DelegationEnded if delegation else ToolEnded)(**base, call=call))
 
     def catch_up(self, events: list[Any]) -> None:
         """Take what Agno noted and did not report, since the run was stopped just then; not the end: that is to come."""

@@ -22,10 +22,9 @@ from agno.run.base import RunStatus as AgnoStatus
 from agno.run.team import TeamRunInput, TeamRunOutput
 
 from lib.errors import StorageError
-from lib.events import DelegationEnded, DelegationStarted, ToolEnded, ToolStarted
 from lib.records import RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
 from lib.runs.recording import RunRecording, SpokenRequest
-from lib.storage.reading.calls import is_delegation, member_of, task_of, to_arguments, to_tool_call
+from lib.storage.reading.calls import to_arguments, to_tool_call
 from lib.storage.reading.messages import to_tool_requests
 from lib.storage.translation import to_text
 
@@ -121,7 +120,7 @@ class RunRows:
             ours["marker"] = True
         requests = self._recording.requests(run.run_id)
         run.content = "".join(request.text for request in requests)
-        run.messages = _with_words(run.messages or [], requests)
+        run.messages = _with_words(run, requests)
         if seen.model is None:  # it was ended before a model was asked
             run.model = run.model_provider = None
         if run.metrics is not None:
@@ -154,22 +153,13 @@ class RunRows:
     def _show_unseen_calls(self, run: Any, seen: RunRecord) -> None:
         """Publish the tool calls that went on after a stop, which Agno stores and does not report."""
         known = {part.call.tool_call_id: part.call for part in seen.segments if not isinstance(part, TextSegment)}
-        base: dict[str, Any] = {
-            "run_id": seen.run_id,
-            "parent_run_id": seen.parent_run_id,
-            "at": datetime.fromtimestamp(self._recording.done_at(seen.run_id), UTC),
-        }
+        at = datetime.fromtimestamp(self._recording.done_at(seen.run_id), UTC)
         for call in _calls(run):
-            delegation = is_delegation(call)
             before = known.get(call.tool_call_id)
-            if before is None and delegation:
-                self._recording.publish(
-                    DelegationStarted(**base, call=call, member_id=member_of(call), task=task_of(call))
+            if before is None or (before.result is None and call.result is not None):
+                self._recording.publish_call(
+                    call, run_id=seen.run_id, parent_run_id=seen.parent_run_id, at=at, begun=before is not None
                 )
-            elif before is None:
-                self._recording.publish(ToolStarted(**base, call=call))
-            if call.result is not None and (before is None or before.result is None):
-                self._recording.publish((DelegationEnded if delegation else ToolEnded)(**base, call=call))
 
     def _seen(self, run_id: str) -> RunRecord | None:
         return next((run for run in self._recording.seen_runs() if run.run_id == run_id), None)
@@ -208,10 +198,10 @@ class RunRows:
         )
 
 
-def _with_words(messages: list[Message], requests: list[SpokenRequest]) -> list[Message]:
-    """Return the messages with exactly the words that each request to the model brought."""
-    own = [message for message in messages if message.role == "assistant" and not message.from_history]
-    kept = list(messages)
+def _with_words(run: Any, requests: list[SpokenRequest]) -> list[Message]:
+    """Return the messages of a run with exactly the words that each request to the model brought."""
+    own = _own_answers(run)
+    kept = list(run.messages or ())
     for place, message in enumerate(own):
         said = requests[place].text if place < len(requests) else ""
         if to_text(message.content) != said:
@@ -227,15 +217,27 @@ def _calls(run: Any) -> Iterator[ToolCallRecord]:
     made = [to_tool_call(tool.to_dict()) for tool in run.tools or ()]
     yield from made
     known = {call.tool_call_id for call in made}
-    for message in run.messages or ():
-        if message.role == "assistant" and not message.from_history:
-            for request in to_tool_requests(message.tool_calls):
-                if request.tool_call_id not in known:
-                    yield ToolCallRecord(
-                        tool_call_id=request.tool_call_id,
-                        tool_name=request.tool_name,
-                        arguments=to_arguments(request.arguments),
-                    )
+    answers = {message.tool_call_id: message for message in run.messages or () if message.role == "tool"}
+    for request in (request for message in _own_answers(run) for request in to_tool_requests(message.tool_calls)):
+        if request.tool_call_id not in known:
+            answer = answers.get(request.tool_call_id)
+            yield ToolCallRecord(
+                tool_call_id=request.tool_call_id,
+                tool_name=request.tool_name,
+                arguments=to_arguments(request.arguments),
+                result=None if answer is None else to_text(answer.content),
+                failed=answer is not None and answer.tool_call_error is True,
+            )
+
+
+def _own_answers(run: Any) -> list[Message]:
+    """Return what the run's own model answered, without what the team puts before every question."""
+    injected = {message.id for message in run.additional_input or ()}
+    return [
+        message
+        for message in run.messages or ()
+        if message.role == "assistant" and not message.from_history and message.id not in injected
+    ]
 
 
 def _to_tool(call: Any) -> ToolExecution:

@@ -199,6 +199,7 @@ class RunWorker:
             user_id=request.user_id,
             images=list(request.images) or None,
             metadata={"roundtable": {"settings": request.settings}},
+            run_context=self._recording.context,
         )
         async for event in events:
             self._recording.take(event)

@@ -114,7 +114,7 @@ def activity_in_words(run: RunRecord, member_names: Mapping[str, str] = MappingP
                 name = member_run.component_name if member_run else member_names.get(member_id, member_id)
                 inner = activity_in_words(member_run, member_names) if member_run else "thinking"
                 doing.append(name if inner == "thinking" else f"{name}, {inner}")
-            case ToolSegment(call=call) if call.ended_at is None:
+            case ToolSegment(call=call) if call.ended_at is None and call.result is None:
                 doing.append(call.tool_name)
             case _:
                 pass
