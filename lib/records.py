@@ -116,6 +116,7 @@ class MessageRecord:
     content: str
     run_id: str | None = None  # the run whose row holds this message
     from_history: bool = False
+    injected: bool = False  # given with every question (Agno's `additional_input`), though stored with the run's own
     tool_requests: tuple[ToolRequest, ...] = ()  # on assistant messages
     tool_call_id: str | None = None  # on tool messages
     tool_name: str | None = None
@@ -125,6 +126,11 @@ class MessageRecord:
     tokens: Tokens = Tokens()
     created_at: datetime | None = None
     raw: Mapping[str, Any] = field(default_factory=dict, repr=False, compare=False)
+
+    @property
+    def own(self) -> bool:
+        """Whether it came with this run: not from history, and not given with every question."""
+        return not (self.from_history or self.injected)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

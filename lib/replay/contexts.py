@@ -287,7 +287,7 @@ def _split(
     found = 0
     for place, message in enumerate(messages):
         answered_here = history.origins.get(message.message_id, run.run_id) == run.run_id
-        if message.role == "assistant" and not message.from_history and answered_here:
+        if message.role == "assistant" and message.own and answered_here:
             found += 1
             yield place, message
     # A request that failed, or was stopped before the first word, has no answer in the messages.

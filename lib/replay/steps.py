@@ -201,7 +201,7 @@ class _Listing:
 
 def own_answers(run: RunRecord) -> list[MessageRecord]:
     """Return what the run's own model answered, request by request."""
-    return [message for message in run.messages if message.role == "assistant" and not message.from_history]
+    return [message for message in run.messages if message.role == "assistant" and message.own]
 
 
 def _take(left: deque[Segment], message: MessageRecord) -> list[Segment]:

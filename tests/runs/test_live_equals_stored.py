@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 from agno.exceptions import ModelProviderError
+from agno.models.message import Message
 
 from lib.records import (
     DelegationSegment,
@@ -17,7 +18,7 @@ from lib.records import (
     TextSegment,
     ToolCallRecord,
 )
-from tests.runs.scripted import Script, ask, say, use
+from tests.runs.scripted import Script, ask, build_desk, build_engine, say, use
 
 
 def compared(run: RunRecord) -> dict:
@@ -75,6 +76,29 @@ CASES: dict[str, tuple[dict[str, Script], RunStatus]] = {
         RunStatus.COMPLETED,
     ),
     "a tool that fails": ({"leader": use("fail_to_look_up")}, RunStatus.COMPLETED),
+    "a tool that does not exist": ({"leader": use("no_such_tool")}, RunStatus.COMPLETED),
+    "a member's tool that does not exist": (
+        {"leader": ask(("a", "task")), "a": use("no_such_tool")},
+        RunStatus.COMPLETED,
+    ),
+    "a tool that does not exist, and then a failure": (
+        {
+            "leader": lambda messages: (
+                ["then", BOOM] if messages[-1].role == "tool" else ["I look.", [("no_such_tool", {"city": "Paris"})]]
+            )
+        },
+        RunStatus.FAILED,
+    ),
+    "a tool that does not exist beside one that does": (
+        {
+            "leader": lambda messages: (
+                ["Done."]
+                if messages[-1].role == "tool"
+                else ["I look.", [("no_such_tool", {"city": "Paris"}), ("look_up", {"city": "Paris"})]]
+            )
+        },
+        RunStatus.COMPLETED,
+    ),
     "a member's tool that fails": (
         {"leader": ask(("a", "task")), "a": use("fail_to_look_up")},
         RunStatus.COMPLETED,
@@ -115,11 +139,51 @@ def test_a_finished_run_is_read_back_as_it_was_seen(open_engine, database, name)
     assert all(run.messages for run in stored.walk()), "what each model was given is stored"
 
 
+@pytest.mark.parametrize("name", ["no delegation", "one delegation", "a leader that fails in mid text"])
+def test_messages_given_with_every_question_are_not_the_runs_words(database, database_settings, name):
+    scripts, status = CASES[name]
+    make = build_desk(**scripts)
+
+    def make_with_examples():
+        team = make()
+        for component in (team, *team.members):
+            component.additional_input = [
+                Message(role="user", content="An example question?"),
+                Message(role="assistant", content="An example answer."),
+            ]
+        return team
+
+    engine = build_engine(database, database_settings, make_with_examples)
+    try:
+        for question in ("The question?", "The next question?"):
+            seen = engine.start(question, user_id="ada", team="desk", session_id="s1").wait(30)
+            stored = database.sessions.get_run(seen.run_id, user_id="ada")
+            assert seen.status is status
+            assert compared(stored) == compared(seen)
+            assert "example" not in stored.answer
+            asked = next(m for m in stored.messages if m.message_id == stored.question_message_id)
+            assert asked.content == question
+            examples = [m for m in stored.messages if m.injected]
+            assert [m.content for m in examples] == ["An example question?", "An example answer."]
+    finally:
+        engine.close()
+
+
 STOPPED: dict[str, tuple[dict[str, Script], float]] = {
     "in the leader's words": ({"leader": say("word " * 200)}, 0.3),
     "in a member's words": (
         {"leader": ask(("a", "task a"), ("b", "task b"), first="I ask."), "a": say("word " * 200), "b": use("look_up")},
         0.5,
+    ),
+    "after a tool that does not exist": (
+        {
+            "leader": lambda messages: (
+                ["half an answer", 30.0]
+                if messages[-1].role == "tool"
+                else ["I look.", [("no_such_tool", {"city": "Paris"})]]
+            )
+        },
+        0.4,
     ),
     "in a silent model": ({"leader": say("First.", 30.0)}, 0.3),
     "in a blocking tool of a member": (

@@ -52,6 +52,22 @@ def a_row(run_id: str = "r1", **changes: Any) -> dict[str, Any]:
     return row | changes
 
 
+def test_messages_given_with_every_question_are_neither_the_question_nor_words_of_the_run():
+    examples = [
+        {"id": "x1", "role": "user", "content": "An example question?"},
+        {"id": "x2", "role": "assistant", "content": "An example answer."},
+    ]
+    said = [
+        {"id": "m1", "role": "user", "content": "How is Paris?"},
+        {"id": "m2", "role": "assistant", "content": "Sunny."},
+    ]
+    data = {"messages": examples + said, "additional_input": examples, "input": None}
+    run = to_run_record(a_row(data=data))
+    assert (run.question, run.question_message_id, run.answer) == ("How is Paris?", "m1", "Sunny.")
+    assert [message.message_id for message in run.messages] == ["x1", "x2", "m1", "m2"], "all are still there"
+    assert [message.own for message in run.messages] == [False, False, True, True]
+
+
 def a_member_row(
     run_id: str, parent_run_id: str = "r1", *, task: str = "Paris", answer: str = "sunny"
 ) -> dict[str, Any]:

@@ -154,7 +154,7 @@ def address(text: str, member: MemberEntry | None) -> str:
 
 
 def _task_of(run: RunRecord) -> str:
-    return next((m.content for m in run.messages if m.role == "user" and not m.from_history), "")
+    return next((m.content for m in run.messages if m.role == "user" and m.own), "")
 
 
 def _why_not_asked(own: RunRecord | None, task: str, fact: Fact, member: MemberEntry) -> str | None:

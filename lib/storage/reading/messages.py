@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from lib.records import ImageRecord, MessageRecord, Tokens, ToolRequest
 from lib.storage.reading.loose import dump_json, to_int, to_list, to_mapping, to_optional_text, to_text, to_time
 
 
-def to_messages(stored: Any, *, run_id: str | None = None) -> tuple[MessageRecord, ...]:
+def to_messages(
+    stored: Any, *, run_id: str | None = None, injected_ids: Collection[str] = ()
+) -> tuple[MessageRecord, ...]:
     """Return the messages of a run in stored order; what is not a message is kept as one, with its raw value."""
-    return tuple(to_message(item, run_id=run_id, position=position) for position, item in enumerate(to_list(stored)))
+    return tuple(
+        to_message(item, run_id=run_id, position=position, injected_ids=injected_ids)
+        for position, item in enumerate(to_list(stored))
+    )
 
 
-def to_message(stored: Any, *, run_id: str | None = None, position: int = 0) -> MessageRecord:
+def to_message(
+    stored: Any, *, run_id: str | None = None, position: int = 0, injected_ids: Collection[str] = ()
+) -> MessageRecord:
     """Return one message. A message without an id gets its run and position as one."""
     if not isinstance(stored, Mapping):
         return MessageRecord(
@@ -30,6 +37,7 @@ def to_message(stored: Any, *, run_id: str | None = None, position: int = 0) -> 
         content=to_text(stored.get("content")),
         run_id=run_id,
         from_history=stored.get("from_history") is True,
+        injected=stored.get("from_history") is not True and to_text(stored.get("id")) in injected_ids,
         tool_requests=to_tool_requests(stored.get("tool_calls")),
         tool_call_id=to_optional_text(stored.get("tool_call_id")),
         tool_name=to_optional_text(stored.get("tool_name")),

@@ -181,8 +181,8 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
     status, saved, notes = _status(stored, live)
     started_at, ended_at, duration_s = _times(stored, told)
     tokens = to_tokens(data.get("metrics"))
-    messages = to_messages(data.get("messages"), run_id=stored.run_id)
-    asked = next((message for message in messages if message.role == "user" and not message.from_history), None)
+    messages = to_messages(data.get("messages"), run_id=stored.run_id, injected_ids=stored.injected_ids)
+    asked = next((message for message in messages if message.role == "user" and message.own), None)
     return RunRecord(
         run_id=stored.run_id,
         session_id=to_text(stored.get("session_id")),
@@ -267,8 +267,8 @@ def _question(stored: StoredRun) -> str:
         return to_text(content.get("content"))
     if content is not None:
         return to_text(content)
-    for message in to_messages(stored.data.get("messages")):
-        if message.role == "user" and not message.from_history:
+    for message in to_messages(stored.data.get("messages"), injected_ids=stored.injected_ids):
+        if message.role == "user" and message.own:
             return message.content
     return ""
 

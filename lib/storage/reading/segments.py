@@ -32,7 +32,7 @@ def build_segments(
     The messages give the order; the calls of the events (`told`) their times. Members are linked afterwards.
     """
     calls = _Calls(stored, record.messages, told)
-    own = [message for message in record.messages if message.role == "assistant" and not message.from_history]
+    own = [message for message in record.messages if message.role == "assistant" and message.own]
     segments: list[Segment] = []
     for message in own:
         if message.content:
@@ -81,7 +81,7 @@ class _Calls:
         self._known: dict[str, list[Segment]] = defaultdict(list)
         self._results: dict[str, list[MessageRecord]] = defaultdict(list)
         for message in messages:
-            if message.role == "tool" and not message.from_history and message.tool_call_id:
+            if message.role == "tool" and message.own and message.tool_call_id:
                 self._results[message.tool_call_id].append(message)
         for segment in told.segments if told else ():
             if not isinstance(segment, TextSegment):

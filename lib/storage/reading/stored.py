@@ -106,6 +106,12 @@ class StoredRun:
         return to_list(self.data.get("events"))
 
     @property
+    def injected_ids(self) -> frozenset[str]:
+        """Ids of the messages that the team or agent puts before every question; Agno stores them among the run's own."""
+        ids = (to_text(to_mapping(item).get("id")) for item in to_list(self.data.get("additional_input")))
+        return frozenset(message_id for message_id in ids if message_id)
+
+    @property
     def roundtable(self) -> Mapping[str, Any]:
         """What our own engine wrote beside the run."""
         return to_mapping(to_mapping(self.data.get("metadata")).get("roundtable"))

@@ -148,8 +148,8 @@ def draw_given(shown: Shown) -> None:
 
 
 def last_words(run: RunRecord) -> str:
-    """Return what the model answered, in one line: its last message, since injected messages are stored with its own."""
-    own = [message.content for message in run.messages if message.role == "assistant" and not message.from_history]
+    """Return what the model answered, in one line: its last message."""
+    own = [message.content for message in run.messages if message.role == "assistant" and message.own]
     return " ".join((own[-1] if own else run.answer).split()) or run.error or "(no answer)"
 
 
