@@ -6,6 +6,7 @@ one that somebody gave by hand, here or in another Agno app, is never replaced, 
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import queue
 import re
@@ -15,7 +16,7 @@ from agno.models.message import Message
 from agno.models.response import ModelResponse
 
 from lib.errors import NotFound, RoundtableError
-from lib.models import build_model
+from lib.models import build_model, close_model
 from lib.records import LAB_SESSION_PREFIX, RunRecord, RunStatus, Tokens
 from lib.settings import Settings
 from lib.storage import Database
@@ -95,9 +96,11 @@ class TitleMaker:
     def _ask(self, run: RunRecord) -> tuple[str | None, Tokens]:
         model = build_model(str(run.settings.get("model") or self._settings.chat_model), settings=self._settings)
         conversation = f"User: {run.question[:SENT_LENGTH]}\nAssistant: {run.answer[:SENT_LENGTH]}"
-        response = model.response(
-            messages=[Message(role="system", content=_REQUEST), Message(role="user", content=conversation)]
-        )
+        messages = [Message(role="system", content=_REQUEST), Message(role="user", content=conversation)]
+        try:
+            response = model.response(messages=messages)
+        finally:
+            asyncio.run(close_model(model))
         return clean_title(response.content), _to_tokens(response)
 
 

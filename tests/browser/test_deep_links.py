@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -26,28 +24,11 @@ def test_another_users_session_is_not_shown_to_the_first_visitor(browser_page: P
 
 
 def test_a_page_beside_the_chat_is_drawn_by_app_py_even_when_it_is_asked_for_first(
-    browser_page: Page, settings, tmp_path: Path, monkeypatch
+    browser_page: Page, start_app, settings
 ):
-    site = tmp_path / "site"
-    (site / "pages").mkdir(parents=True)
-    (site / "lib").symlink_to(ROOT / "lib")
-    (site / ".streamlit").symlink_to(ROOT / ".streamlit")
-    (site / "pages" / "chat.py").write_text((ROOT / "pages" / "chat.py").read_text())
-    (site / "pages" / "probe.py").write_text(
-        "import streamlit as st\nfrom lib.ui.frame import open_page\n"
-        "page = open_page('Probe')\nst.write('for ' + page.user_id)\n"
-    )
-    other = '    st.Page("pages/probe.py", title="Probe"),\n]'
-    (site / "app.py").write_text((ROOT / "app.py").read_text().replace("\n]", f"\n{other}", 1))
-    monkeypatch.setattr("tests.services.app_server.ROOT", site)
-    app = AppServer(settings, log=tmp_path / "probe.log").start()
-    try:
-        browser_page.goto(f"{app.url}/probe")
-        expect(browser_page.get_by_text("for analyst")).to_be_visible()
-        expect(browser_page.get_by_test_id("stSidebarNavLink")).to_have_count(
-            len(list((ROOT / "pages").glob("*.py"))) + 1
-        )
-        browser_page.locator(".st-key-new_session button").click()
-        expect(browser_page.get_by_test_id("stChatInputTextArea")).to_be_enabled()
-    finally:
-        app.stop()
+    app: AppServer = start_app(settings)
+    browser_page.goto(f"{app.url}/recall")
+    expect(browser_page.get_by_test_id("stSidebarNavLink")).to_have_count(len(list((ROOT / "pages").glob("*.py"))))
+    expect(browser_page.locator(".st-key-sidebar_foot")).to_contain_text("analyst")
+    browser_page.locator(".st-key-new_session button").click()
+    expect(browser_page.get_by_test_id("stChatInputTextArea")).to_be_enabled()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -214,7 +215,9 @@ def test_a_database_that_cannot_be_read_is_told_in_one_line_without_its_password
 def test_a_reader_that_goes_away_is_no_failure(team):
     team.ask("hello")
     team.ask("tool 3")
-    command = f"{sys.executable} -m lib.replay {SESSION} --view raw --json | head -c 10; exit ${{PIPESTATUS[0]}}"
+    command = (
+        f"{shlex.quote(sys.executable)} -m lib.replay {SESSION} --view raw --json | head -c 10; exit ${{PIPESTATUS[0]}}"
+    )
     done = subprocess.run(
         ["bash", "-c", command],
         check=False,

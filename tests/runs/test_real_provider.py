@@ -13,6 +13,7 @@ from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings
 from tests.conftest import build_settings
 from tests.services.llmock import MockProvider
+from tests.services.ports import wait_until
 
 SPEC = "openai-chat:gpt-4o-mini"
 KEY = "sk-never-shown-0042"
@@ -110,7 +111,6 @@ def test_a_run_leaves_no_connection_open(
 ) -> None:
     """Agno gives each model a client and closes none."""
     provider = start_llmock(DELEGATION)
-    ask_over(provider.base_url)
     before = open_sockets()
     ask_over(provider.base_url, times=4)
-    assert open_sockets() <= before
+    wait_until(lambda: open_sockets() <= before, timeout_s=20, what="the end of all connections")

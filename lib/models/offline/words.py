@@ -50,7 +50,7 @@ def numbers(text: str) -> list[float]:
     """Return the numbers in `text`, also those written as words up to ten."""
     found: list[float] = []
     for token in re.findall(r"\d{1,15}(?:[.,]\d{1,6})?|[^\W\d_]+", text):
-        if token[0].isdigit():
+        if token[0].isdecimal():
             found.append(float(token.replace(",", ".")))
         elif token.casefold() in NUMBER_WORDS:
             found.append(float(NUMBER_WORDS[token.casefold()]))
