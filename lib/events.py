@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from lib.records import RunStatus, SavedState, SessionKind, Tokens, ToolCallRecord
+from lib.records import ErrorKind, RunStatus, SavedState, SessionKind, Tokens, ToolCallRecord
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,6 +117,7 @@ class RunEnded(RunEvent):
 
     status: RunStatus
     error: str | None = None  # plain reason
+    error_kind: ErrorKind | None = None  # None: `error` is another program's own words
     error_type: str | None = None  # Agno's own word for it, e.g. "model_authentication_error"
     tokens: Tokens = Tokens()
     content: str | None = None  # the whole answer, for a run that streamed no text

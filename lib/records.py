@@ -51,6 +51,21 @@ class RunStatus(StrEnum):
         return self in (RunStatus.WAITING, RunStatus.RUNNING)
 
 
+class ErrorKind(StrEnum):
+    """Why a run failed, as our engine tells it: its reason is then a whole sentence of ours."""
+
+    KEY = "key"  # the provider did not accept it, or none is set
+    RATE = "rate"  # the provider takes no more requests for now
+    LENGTH = "length"  # question and history are longer than the model reads
+    MODEL = "model"  # the model or its provider failed otherwise
+    QUESTION_CHECK = "question_check"  # a check of the team refused the question
+    ANSWER_CHECK = "answer_check"
+    UNREACHABLE = "unreachable"
+    TIMEOUT = "timeout"
+    REFUSED = "refused"  # an error of `lib.errors`: it says what to do next
+    OTHER = "other"
+
+
 class SavedState(StrEnum):
     """Whether the database holds what is shown."""
 
@@ -200,6 +215,7 @@ class RunRecord:
     messages: tuple[MessageRecord, ...] = ()  # as stored, history messages included where they were stored
     images: tuple[ImageRecord, ...] = ()
     error: str | None = None  # the plain reason of a failed run
+    error_kind: ErrorKind | None = None  # None: `error` is another program's own words
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_s: float | None = None

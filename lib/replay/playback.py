@@ -60,7 +60,13 @@ class Playback:
         if ended:
             return replace(run, segments=tuple(segments), member_runs=members)
         return replace(
-            run, segments=tuple(segments), member_runs=members, status=RunStatus.RUNNING, error=None, ended_at=None
+            run,
+            segments=tuple(segments),
+            member_runs=members,
+            status=RunStatus.RUNNING,
+            error=None,
+            error_kind=None,
+            ended_at=None,
         )
 
     def _call(self, run: RunRecord, place: int, call: ToolCallRecord, seconds: float) -> ToolCallRecord:

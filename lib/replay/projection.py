@@ -213,6 +213,7 @@ class _RunBuilder:
             self.record,
             status=event.status,
             error=event.error,
+            error_kind=event.error_kind,
             ended_at=event.at,
             duration_s=_seconds(self.record.started_at, event.at),
             tokens=event.tokens if event.tokens != Tokens() else self.requested_tokens,

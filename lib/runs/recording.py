@@ -17,7 +17,7 @@ from agno.run.base import RunContext
 from lib.events import DelegationEnded, DelegationLinked, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
 from lib.records import RunRecord, RunStatus, ToolCallRecord
 from lib.runs.members import MemberNotes
-from lib.runs.reasons import to_reason
+from lib.runs.reasons import Reason, to_reason
 from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
 from lib.storage.reading.calls import is_delegation, member_of, task_of
@@ -134,11 +134,12 @@ class RunRecording:
                 )
         self._log.append(event)
 
-    def end(self, status: RunStatus, error: str | None = None) -> None:
+    def end(self, status: RunStatus, reason: Reason | None = None) -> None:
         """Publish the end of the run, unless Agno reported one."""
         if not self.ended:
             run_id = self.root.run_id
-            self.publish(RunEnded(run_id=run_id, at=self._end_of(run_id), status=status, error=error))
+            kind, error = reason or (None, None)
+            self.publish(RunEnded(run_id=run_id, at=self._end_of(run_id), status=status, error=error, error_kind=kind))
 
     def _time_of(self, name: str, run_id: str) -> float:
         """Return the time to write on an event. A run ends when its work was done, not when it was stored."""
@@ -177,7 +178,8 @@ class RunRecording:
         """Put the plain reason in place of what the provider or library said."""
         if id(event) not in self._explained:
             self._explained[id(event)] = event
-            event.content = to_reason(event.error_type, to_text(event.content), error_id=event.error_id)
+            kind, event.content = to_reason(event.error_type, to_text(event.content), error_id=event.error_id)
+            event.additional_data = {**(event.additional_data or {}), "roundtable": {"error_kind": kind.value}}
 
 
 def _short_name(event: Any) -> str:

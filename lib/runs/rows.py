@@ -115,6 +115,8 @@ class RunRows:
         self._mend_events(run, ours)
         if seen.error:
             ours.setdefault("error", seen.error)
+        if seen.error_kind:
+            ours.setdefault("error_kind", seen.error_kind.value)
         if self._recording.interrupted and seen.status.live:
             run.status = AgnoStatus.error
             ours["marker"] = True
@@ -149,6 +151,7 @@ class RunRows:
             if name.endswith("RunError"):
                 self._recording.explain(event)
                 ours["error"], ours["error_type"] = event.content, event.error_type
+                ours["error_kind"] = event.additional_data["roundtable"]["error_kind"]
 
     def _show_unseen_calls(self, run: Any, seen: RunRecord) -> None:
         """Publish the tool calls that went on after a stop, which Agno stores and does not report."""

@@ -17,10 +17,10 @@ from agno.team import Team
 
 from lib.errors import NotFound, RoundtableError, StorageError
 from lib.events import RunQueued, RunSaved
-from lib.records import RunStatus, SavedState
+from lib.records import ErrorKind, RunStatus, SavedState
 from lib.runs.connections import close_connections, find_unconnected
 from lib.runs.loop import run_to_end
-from lib.runs.reasons import to_reason
+from lib.runs.reasons import NO_END, Reason, to_reason
 from lib.runs.recording import RunRecording
 from lib.runs.rows import RunRows
 from lib.runs.run_log import RunLog
@@ -166,7 +166,7 @@ class RunWorker:
             with window_read(history_reach(team, request.window)):
                 run_to_end(self._main(team))
         except RoundtableError as error:  # said by us, for a person
-            self._recording.end(RunStatus.FAILED, str(error))
+            self._recording.end(RunStatus.FAILED, Reason(ErrorKind.REFUSED, str(error)))
         except Exception as error:  # noqa: BLE001 - whatever a team, tool or provider raises must not end the thread
             self._log_defect("failed outside its events", error)
             self._recording.end(RunStatus.FAILED, to_reason(type(error).__name__, str(error)))
@@ -225,9 +225,7 @@ class RunWorker:
     def _close(self) -> None:
         """Publish the end if nothing has, write the row if nothing has, and check what the database holds."""
         recording = self._recording
-        recording.end(
-            self._ending or RunStatus.FAILED, None if self._ending else "The run ended without an answer or an error."
-        )
+        recording.end(self._ending or RunStatus.FAILED, None if self._ending else NO_END)
         status = self.log.snapshot().status
         if not self._rows.written and status is not RunStatus.INTERRUPTED:
             self._rows.write_all(status)

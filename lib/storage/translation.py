@@ -33,7 +33,7 @@ from lib.events import (
     ToolStarted,
     UnknownEvent,
 )
-from lib.records import RunStatus, SessionKind, Tokens, ToolCallRecord
+from lib.records import ErrorKind, RunStatus, SessionKind, Tokens, ToolCallRecord
 
 DELEGATE_TO_ONE = "delegate_task_to_member"
 DELEGATE_TO_ALL = "delegate_task_to_members"
@@ -166,9 +166,14 @@ class EventTranslator:
                 content = to_text(get_field(event, "content")) or None
                 yield RunEnded(**base, status=RunStatus.COMPLETED, tokens=tokens, content=content)
             case "RunError":
-                error = to_text(get_field(event, "content")) or "The run failed without a reason."
-                error_type = get_field(event, "error_type")
-                yield RunEnded(**base, status=RunStatus.FAILED, error=error, error_type=error_type)
+                said = to_text(get_field(event, "content"))
+                yield RunEnded(
+                    **base,
+                    status=RunStatus.FAILED,
+                    error=said or "The run failed without a reason.",
+                    error_kind=to_error_kind(_ours(event).get("error_kind")) if said else ErrorKind.OTHER,
+                    error_type=get_field(event, "error_type"),
+                )
             case "RunCancelled":
                 yield RunEnded(**base, status=RunStatus.STOPPED)
             case "RunPaused":
@@ -181,6 +186,16 @@ def to_time(value: Any) -> datetime:
         return datetime.fromtimestamp(float(value), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, UTC)
+
+
+def to_error_kind(value: Any) -> ErrorKind | None:
+    """Return a stored kind of failure; OTHER for one this version does not know, None where there is none."""
+    if value is None:
+        return None
+    try:
+        return ErrorKind(value)
+    except ValueError:
+        return ErrorKind.OTHER
 
 
 def to_text(value: Any) -> str:
@@ -246,6 +261,12 @@ def _content_added(event: Any, base: dict[str, Any]) -> Iterator[RunEvent]:
         yield ReasoningAdded(**base, text=reasoning)
     if text := to_text(get_field(event, "content")):
         yield TextAdded(**base, text=text)
+
+
+def _ours(event: Any) -> Mapping[str, Any]:
+    """Return what our engine noted in an error event."""
+    noted = get_field(get_field(event, "additional_data"), "roundtable")
+    return noted if isinstance(noted, Mapping) else {}
 
 
 def _raw(event: Any) -> Mapping[str, Any]:

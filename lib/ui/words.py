@@ -68,7 +68,7 @@ def end_in_words(run: RunRecord) -> str:
         case RunStatus.STOPPED:
             return "Stopped by you. This question is not part of what the team remembers."
         case RunStatus.FAILED:
-            return _failure_in_words(run.error)
+            return _failure_in_words(run)
         case RunStatus.INTERRUPTED:
             return "Interrupted: the app stopped while this was running."
         case RunStatus.PAUSED:
@@ -83,11 +83,10 @@ def end_in_words(run: RunRecord) -> str:
             return ""
 
 
-def _failure_in_words(error: str | None) -> str:
-    reason = (error or "no reason was recorded").strip().rstrip(".")
+def _failure_in_words(run: RunRecord) -> str:
+    reason = (run.error or "no reason was recorded").strip().rstrip(".")
     # The engine's reasons are sentences that say who failed; a provider's or another app's own words need an opening.
-    whole = reason.startswith(("The ", "There ", "A check "))
-    return f"{reason}." if whole else f"The model failed: {reason}."
+    return f"{reason}." if run.error and run.error_kind else f"The model failed: {reason}."
 
 
 def place_in_words(address: str) -> str:

@@ -11,6 +11,7 @@ from agno.models.message import Message
 
 from lib.records import (
     DelegationSegment,
+    ErrorKind,
     RunRecord,
     RunStatus,
     SavedState,
@@ -32,7 +33,7 @@ def compared(run: RunRecord) -> dict:
         "component": (run.component_id, run.component_name),
         "question": run.question,
         "status": run.status,
-        "error": run.error,
+        "error": (run.error, run.error_kind),
         "model": run.model,
         "tokens": run.tokens,
         "settings": dict(run.settings),
@@ -136,6 +137,7 @@ def test_a_finished_run_is_read_back_as_it_was_seen(open_engine, database, name)
     assert seen.status is status
     assert seen.saved is SavedState.STORED
     assert compared(stored) == compared(seen)
+    assert all(run.error_kind is (ErrorKind.MODEL if run.status is RunStatus.FAILED else None) for run in stored.walk())
     assert all(run.messages for run in stored.walk()), "what each model was given is stored"
 
 

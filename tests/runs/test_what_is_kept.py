@@ -179,4 +179,6 @@ def test_a_failure_is_told_in_one_sentence(open_sqlite_engine, error, reason):
 
 def test_a_rate_limit_is_told_from_other_failures():
     error = ModelRateLimitError("slow down")
-    assert to_reason(error.type, str(error), error_id=error.error_id).startswith("The model's provider takes no more")
+    assert to_reason(error.type, str(error), error_id=error.error_id).sentence.startswith(
+        "The model's provider takes no more"
+    )

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lib.records import RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
+from lib.records import ErrorKind, RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
 from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.words import (
     count_in_words,
@@ -66,17 +66,17 @@ def test_every_status_has_its_words_and_only_an_answer_has_none():
 
 
 @pytest.mark.parametrize(
-    ("error", "words"),
+    ("error", "kind", "words"),
     [
-        ("connection reset", "The model failed: connection reset."),
-        ("The model failed: connection reset.", "The model failed: connection reset."),
-        ("The model's provider did not accept the key", "The model's provider did not accept the key."),
-        ("There is no team 'desk'.", "There is no team 'desk'."),
-        (None, "The model failed: no reason was recorded."),
+        ("connection reset", None, "The model failed: connection reset."),
+        ("The socket is closed", None, "The model failed: The socket is closed."),  # a provider's words, like ours
+        ("The model failed: connection reset.", ErrorKind.MODEL, "The model failed: connection reset."),
+        ("No team 'desk'; see CHAT_TEAMS.", ErrorKind.REFUSED, "No team 'desk'; see CHAT_TEAMS."),
+        (None, None, "The model failed: no reason was recorded."),
     ],
 )
-def test_a_failed_run_says_the_plain_reason_once(error, words):
-    assert end_in_words(replace(RUN, status=RunStatus.FAILED, error=error)) == words
+def test_a_failed_run_says_the_plain_reason_once(error, kind, words):
+    assert end_in_words(replace(RUN, status=RunStatus.FAILED, error=error, error_kind=kind)) == words
 
 
 def test_a_tool_call_reads_as_it_would_be_written():

@@ -12,7 +12,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from lib.records import RunRecord, RunStatus, SavedState, Tokens
+from lib.records import ErrorKind, RunRecord, RunStatus, SavedState, Tokens
 from lib.replay.projection import RunProjection
 from lib.storage.reading.cut_words import with_cut_words
 from lib.storage.reading.links import link_delegations
@@ -20,7 +20,7 @@ from lib.storage.reading.loose import to_mapping, to_number, to_optional_text, t
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
 from lib.storage.reading.segments import build_segments
 from lib.storage.reading.stored import StoredRun
-from lib.storage.translation import EventTranslator, to_model_name
+from lib.storage.translation import EventTranslator, to_error_kind, to_model_name
 
 Live = Collection[str] | Mapping[str, RunStatus]
 """Ids of the runs that are alive now; as a mapping also whether each is waiting or running."""
@@ -182,6 +182,7 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
     started_at, ended_at, duration_s = _times(stored, told)
     tokens = to_tokens(data.get("metrics"))
     messages = to_messages(data.get("messages"), run_id=stored.run_id, injected_ids=stored.injected_ids)
+    error, error_kind = _error(stored, told, status)
     asked = next((message for message in messages if message.role == "user" and message.own), None)
     return RunRecord(
         run_id=stored.run_id,
@@ -196,7 +197,8 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunReco
         parent_run_id=stored.parent_run_id,
         messages=messages,
         images=to_images(to_mapping(data.get("input")).get("images")),
-        error=_error(stored, told, status),
+        error=error,
+        error_kind=error_kind,
         started_at=started_at,
         ended_at=None if status.live else ended_at,
         duration_s=duration_s,
@@ -273,11 +275,14 @@ def _question(stored: StoredRun) -> str:
     return ""
 
 
-def _error(stored: StoredRun, told: RunRecord | None, status: RunStatus) -> str | None:
-    """Return the reason of a failed run: from its error event, else from its content."""
+def _error(stored: StoredRun, told: RunRecord | None, status: RunStatus) -> tuple[str | None, ErrorKind | None]:
+    """Return the reason of a failed run, and its kind where our engine told it: from its error event, else its content."""
     if status is RunStatus.INTERRUPTED:
-        return "The program ended while this run was going on; its answer was not saved."
+        return "The program ended while this run was going on; its answer was not saved.", None
     if status is not RunStatus.FAILED:
-        return None
-    stated = to_optional_text(stored.roundtable.get("error"))
-    return stated or (told.error if told else None) or to_optional_text(stored.data.get("content"))
+        return None, None
+    if stated := to_optional_text(stored.roundtable.get("error")):
+        return stated, to_error_kind(stored.roundtable.get("error_kind")) or ErrorKind.OTHER
+    if told and told.error:
+        return told.error, told.error_kind
+    return to_optional_text(stored.data.get("content")), None
