@@ -160,7 +160,11 @@ class _SafeDb:
             values=_session_values(session),
             is_new=session.updated_at is None and session_id not in self._made_for_a_question,
         )
-        if self._store(write) is Written.DELETED_MEANWHILE:
+        written = self._store(write)
+        if session_id in self._made_for_a_question:
+            session.updated_at = write.values["updated_at"]  # from now on one that was found stored
+            self._made_for_a_question.discard(session_id)
+        if written is Written.DELETED_MEANWHILE:
             return None
         if deserialize:
             return session

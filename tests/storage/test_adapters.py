@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 
 import pytest
+from agno.db.base import SessionType
 from agno.run.base import RunStatus as AgnoStatus
-from sqlalchemy import event, select, text, update
+from agno.session import TeamSession
+from sqlalchemy import delete, event, select, text, update
 
 from lib.errors import DatabaseUnavailable, RunNotFound, SessionNotFound
 from lib.records import RunStatus
@@ -97,6 +99,19 @@ def test_a_staged_run_keeps_its_place_and_its_settings_when_it_ends(database):
     assert metadata["own"] == "value"
     assert "marker" not in metadata["roundtable"]
     assert database.run_outcome(first, session_id=session_id, user_id="ann") is RunOutcome.STORED
+
+
+def test_nothing_is_kept_of_a_staged_session_once_it_is_written_and_a_deleted_one_does_not_come_back(database):
+    session_id = new_id()
+    stage(database, session_id)
+    assert database.adapter.get_session(session_id, SessionType.TEAM, user_id="ann") is None
+    made = TeamSession(session_id=session_id, team_id="market-desk", user_id="ann")
+    assert database.adapter.upsert_session(made) is not None
+    assert not database.adapter._made_for_a_question
+    with database.engine.begin() as connection:  # by another program: nothing of ours remembers it
+        connection.execute(delete(sessions).where(sessions.c.session_id == session_id))
+    assert database.adapter.upsert_session(made) is None, "the same run writes its session once more"
+    assert database.adapter.get_session(session_id, SessionType.TEAM, user_id="ann") is None
 
 
 def test_a_staged_question_is_in_no_later_prompt_and_takes_no_place_in_the_window(database):
