@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 from agno.exceptions import ModelProviderError
 from agno.models.message import Message
+from agno.team import Team
 
 from lib.records import (
     DelegationSegment,
@@ -144,16 +146,17 @@ def test_a_finished_run_is_read_back_as_it_was_seen(open_engine, database, name)
 @pytest.mark.parametrize("name", ["no delegation", "one delegation", "a leader that fails in mid text"])
 def test_messages_given_with_every_question_are_not_the_runs_words(database, database_settings, name):
     scripts, status = CASES[name]
-    make = build_desk(**scripts)
+    options: dict[str, Any] = dict(scripts)
+    make = build_desk(**options)
 
-    def make_with_examples():
-        team = make()
+    def make_with_examples() -> Team:
+        team: Any = make()
         for component in (team, *team.members):
             component.additional_input = [
                 Message(role="user", content="An example question?"),
                 Message(role="assistant", content="An example answer."),
             ]
-        return team
+        return cast(Team, team)
 
     engine = build_engine(database, database_settings, make_with_examples)
     try:

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import pytest
 
-from lib.records import ErrorKind, RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
+from lib.records import ErrorKind, RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord, ToolSegment
 from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.words import (
+    activity_in_words,
     count_in_words,
     end_in_words,
     place_in_words,
@@ -77,6 +78,12 @@ def test_every_status_has_its_words_and_only_an_answer_has_none():
 )
 def test_a_failed_run_says_the_plain_reason_once(error, kind, words):
     assert end_in_words(replace(RUN, status=RunStatus.FAILED, error=error, error_kind=kind)) == words
+
+
+def test_a_call_that_was_answered_without_being_made_is_not_what_a_run_is_doing():
+    call = ToolCallRecord(tool_call_id="t", tool_name="no_such_tool", arguments={}, result="There is no such tool.")
+    running = replace(RUN, status=RunStatus.RUNNING, segments=(ToolSegment(call=call),))
+    assert activity_in_words(running) == "thinking"
 
 
 def test_a_tool_call_reads_as_it_would_be_written():
