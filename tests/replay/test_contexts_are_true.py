@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, example, given, settings
 from hypothesis import strategies as st
 
 from lib.records import MessageRecord
@@ -234,6 +234,16 @@ def test_every_request_is_shown_as_the_model_was_given_it(script, limit, tool_fi
 
 
 @thoroughly
+@example(  # the answer that replaced another was deleted
+    script=[
+        *[("ask", "ask desk2", "concurrent")] * 3,
+        ("delete", 1, None),
+        ("regenerate", 2, None),
+        ("delete", 4, None),
+    ],
+    limit={"num_history_messages": 1},
+    tool_filter={},
+)
 @given(script=st.lists(turns, min_size=2, max_size=7), limit=limits, tool_filter=filters)
 def test_every_absent_message_has_the_right_reason(script, limit, tool_filter):
     with recorded(store_history_messages=True, **limit, **tool_filter) as team:
@@ -244,6 +254,11 @@ def test_every_absent_message_has_the_right_reason(script, limit, tool_filter):
             return
         # Where a new answer was deleted, what it shared with the old one is told of the old one.
         held = own_messages(row for row in stored.values() if row["status"] != "REGENERATED")
+        # When it was set aside is known from the new answer alone: without that, it counts as set aside all along.
+        replaced = {row["run_data"].get("regenerated_from") for row in stored.values()}
+        undated = own_messages(
+            row for row in stored.values() if row["status"] == "REGENERATED" and row["run_id"] not in replaced
+        )
         data = [row["run_data"] for row in stored.values()]
         still_there = {m["id"] for run in data for m in (run.get("messages") or []) if not m.get("from_history")}
         still_there |= {m["id"] for run in data for m in embedded_messages(run)}
@@ -259,7 +274,9 @@ def test_every_absent_message_has_the_right_reason(script, limit, tool_filter):
                 told = {message_id: reason for message_id, reason in told.items() if message_id not in own_members}
                 only_old = played.set_aside[run.run_id] - held
                 right = {
-                    message_id: "run_regenerated" if message_id in only_old else reason
+                    message_id: "run_regenerated"
+                    if message_id in only_old or (message_id in undated - held and message_id in told)
+                    else reason
                     for message_id, reason in expected[run.run_id].items()
                     if message_id in still_there
                 }
