@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lib.events import DelegationStarted, ModelStarted, RunEnded, RunEvent, TextAdded, ToolStarted
-from lib.records import RunRecord, RunStatus
+from lib.records import RunStatus
 from lib.replay.steps import Step, StepKind
 from lib.runs import RunEngine
 from lib.storage import open_database
@@ -28,7 +28,7 @@ from lib.storage.stored_sessions import open_stored_sessions
 from tests.conftest import build_settings
 from tests.replay.test_contexts_are_true import PHASES, TRUTH
 from tests.runs.scripted import Script, build_desk, build_engine
-from tests.runs.test_live_equals_stored import compared, without_times
+from tests.runs.test_live_equals_stored import compared, leave_out_unseen, without_times
 
 Seen = tuple[str, str, str]
 LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
@@ -195,18 +195,6 @@ def test_a_stopped_run_is_replayed_as_it_was_seen(plans, instant):
             assert without_requests(shown.get(part.run_id, [])) == without_requests(seen.get(part.run_id, []))
 
 
-def leave_out_unseen(stored: dict[str, Any], live: RunRecord) -> dict[str, Any]:
-    """Leave out members that Agno stored as stopped before they had begun: nobody could see anything of them."""
-    seen = {part.run_id for part in live.walk()}
-
-    def left(run: dict[str, Any]) -> bool:
-        unseen = run["run_id"] not in seen
-        assert not unseen or (run["status"] is RunStatus.STOPPED and not run["segments"])
-        return not unseen
-
-    return stored | {"member_runs": [leave_out_unseen(run, live) for run in stored["member_runs"] if left(run)]}
-
-
 def without_requests(seen: Sequence[Seen]) -> list[Seen]:
-    """A request that was under way when the run was stopped may have been asked or not."""
-    return [item for item in seen if item[0] != "model_request"]
+    """Leave out what the instant of a stop leaves open: a request may have been asked or not, a call begun before or after."""
+    return sorted((item for item in seen if item[0] != "model_request"), key=lambda item: item[0] == "stopped")
