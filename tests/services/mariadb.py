@@ -31,6 +31,7 @@ class MariaDBServer:
     def __init__(self) -> None:
         # A short path of its own: a socket's path may have 107 characters, pytest's folders are longer.
         self.folder = Path(tempfile.mkdtemp(prefix="roundtable-mariadb-"))
+        (self.folder / "tmp").mkdir()
         self.port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
         self._install()
@@ -48,6 +49,7 @@ class MariaDBServer:
                     *_user_option(),
                     f"--datadir={self.folder / 'data'}",
                     f"--socket={self.folder / 'sock'}",
+                    f"--tmpdir={self.folder / 'tmp'}",  # a server that starts clears its folder of others' tables
                     f"--pid-file={self.folder / 'pid'}",
                     f"--init-file={self.folder / 'accounts.sql'}",
                     f"--port={self.port}",
@@ -139,6 +141,7 @@ class MariaDBServer:
                 "--no-defaults",
                 *_user_option(),
                 f"--datadir={self.folder / 'data'}",
+                f"--tmpdir={self.folder / 'tmp'}",
                 "--auth-root-authentication-method=normal",
                 "--skip-name-resolve",
                 "--skip-test-db",
