@@ -313,6 +313,26 @@ class SessionFilter:
     hidden: bool = False  # also the recall lab's
 
 
+class SessionSort(StrEnum):
+    """What a list of sessions can be sorted by."""
+
+    USED = "used"  # last activity
+    CREATED = "created"
+    TITLE = "title"  # what the session is called, whatever its case and accents
+    RUNS = "runs"
+    TOKENS = "tokens"  # not told: less than none
+    DURATION = "duration"  # of all runs together; not told: less than none
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOrder:
+    """In which order a list holds sessions; among equals the last used comes first, ascending: last."""
+
+    by: SessionSort = SessionSort.USED
+    descending: bool = True
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionCounts:
     """How many sessions there are, and under each name a list can be filtered by; the most frequent first."""

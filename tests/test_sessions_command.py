@@ -57,6 +57,24 @@ def test_a_list_row_holds_what_the_handbook_says_and_pages_follow_by_cursor(comm
     assert following["next_cursor"] is None
 
 
+@pytest.mark.parametrize(
+    ("sort", "first"), [("runs", "first"), ("title", "second"), ("created", None), ("failed", None), ("duration", None)]
+)
+def test_a_list_is_sorted_over_all_pages_and_turned_round(command, two_sessions, sort, first):
+    assert command("rename", "second", "A first title", "--user", "ann")[0] == 0
+    assert command("rename", "first", "Zuletzt", "--user", "ann")[0] == 0
+    for way in ((), ("--reverse",)):
+        given = ("list", "--user", "ann", "--json", "--limit", 1, "--sort", sort, *way)
+        page = json.loads(command(*given)[1])
+        following = json.loads(command(*given, "--cursor", page["next_cursor"])[1])
+        found = [row["session_id"] for row in (*page["sessions"], *following["sessions"])]
+        assert sorted(found) == ["first", "second"]
+        assert first is None or (found[0] == first) is not bool(way)  # None: alike, as far as seconds tell
+    cursor = json.loads(command("list", "--user", "ann", "--json", "--limit", 1, "--sort", sort)[1])["next_cursor"]
+    status, _, told = command("list", "--user", "ann", "--cursor", cursor)
+    assert status == 2 and "another order" in told
+
+
 def test_a_session_is_renamed_tagged_forked_and_deleted_by_command(command, two_sessions):
     assert command("rename", "first", "Paris trip", "--user", "ann")[0] == 0
     assert command("tag", "first", "a", "b", "--collection", "Client", "--user", "ann")[0] == 0

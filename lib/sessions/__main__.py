@@ -1,6 +1,7 @@
 """Sessions on the command line, for operators and scripts: the same store as the pages use.
 
     python -m lib.sessions list [--text WORDS] [--team ID] [--collection NAME] [--tag TAG] [--state STATE] [--cursor C]
+                                 [--sort used|created|title|runs|tokens|duration|failed] [--reverse]
     python -m lib.sessions show SESSION_ID
     python -m lib.sessions rename SESSION_ID TITLE
     python -m lib.sessions tag SESSION_ID [TAG ...] [--remove TAG]
@@ -25,7 +26,17 @@ from enum import Enum
 from typing import Any
 
 from lib.errors import InvalidInput, NotAllowed, RoundtableError
-from lib.records import Page, Reader, SearchHit, SessionFilter, SessionKind, SessionState, SessionSummary
+from lib.records import (
+    Page,
+    Reader,
+    SearchHit,
+    SessionFilter,
+    SessionKind,
+    SessionOrder,
+    SessionSort,
+    SessionState,
+    SessionSummary,
+)
 from lib.settings import load_settings
 from lib.storage import Database, open_database
 
@@ -78,8 +89,12 @@ def list_sessions(database: Database, reader: Reader, options: argparse.Namespac
         state=SessionState(options.state) if options.state else None,
         hidden=options.hidden,
     )
+    by = SessionSort(options.sort)
+    order = SessionOrder(by=by, descending=(by is not SessionSort.TITLE) is not options.reverse)
     _catch_up(database)
-    page = database.sessions.list_sessions(user_id=reader, limit=options.limit, cursor=options.cursor, where=where)
+    page = database.sessions.list_sessions(
+        user_id=reader, limit=options.limit, cursor=options.cursor, where=where, order=order
+    )
     if options.json:
         _print_json({"sessions": [to_row(summary) for summary in page.items], "next_cursor": page.next_cursor})
         return 0
@@ -289,6 +304,13 @@ def _build_parser() -> argparse.ArgumentParser:
     listing.add_argument("--tag", metavar="TAG")
     listing.add_argument("--state", choices=[state.value for state in SessionState], help="how its last run stands")
     listing.add_argument("--hidden", action="store_true", help="also the recall lab's sessions")
+    listing.add_argument(
+        "--sort",
+        choices=[sort.value for sort in SessionSort],
+        default=SessionSort.USED.value,
+        help="titles from A to Z, all else the latest or the most first (used)",
+    )
+    listing.add_argument("--reverse", action="store_true", help="the other way round")
     listing.add_argument("--cursor", help="the page after one that ended with this cursor")
     add("show", show_session, reading)
     add("rename", rename_session, common).add_argument("title", metavar="TITLE")

@@ -29,7 +29,9 @@ from sqlalchemy import (
     delete,
     func,
     insert,
+    inspect,
     select,
+    text,
     update,
 )
 from sqlalchemy.dialects import mysql
@@ -44,11 +46,13 @@ from lib.storage.schema import ON_MYSQL, runs, sessions
 from lib.storage.search_words import fold
 from lib.storage.writing import OUR_KEY
 
+SORT_NAME_LENGTH = 100
+"""Names that are alike for so long are sorted as if they were one."""
 TAG_MARK = "\x1f"
 """Stands before and after every tag of a head, so that a tag is found whole."""
 
 _TABLES = MetaData()
-_SECONDS: Double[float] = Double().with_variant(mysql.DOUBLE(), "mysql", "mariadb")
+_SECONDS: Double[float] = Double().with_variant(mysql.DOUBLE(asdecimal=False), "mysql", "mariadb")
 _LONG = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
 
 heads = Table(
@@ -59,6 +63,8 @@ heads = Table(
     Column("user_id", String(MAX_ID_LENGTH)),
     Column("written_at", BigInteger),  # the session row's updated_at when this was made of it
     Column("used_at", BigInteger, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("sort_name", String(SORT_NAME_LENGTH), nullable=False),  # what the session is called, folded
     Column("kind", String(20), nullable=False),
     Column("component_id", String(MAX_ID_LENGTH), nullable=False),
     Column("component_name", Text),
@@ -75,6 +81,8 @@ heads = Table(
     Column("last_status", String(20)),
     Index("roundtable_session_heads_recent", "user_id", "used_at", "session_id"),
     Index("roundtable_session_heads_newest", "used_at", "session_id"),
+    Index("roundtable_session_heads_created", "user_id", "created_at", "session_id"),
+    Index("roundtable_session_heads_named", "user_id", "sort_name", "used_at", "session_id"),
     **ON_MYSQL,
 )
 facts = Table(
@@ -95,6 +103,11 @@ facts = Table(
 
 def create_head_tables(connection: Connection) -> None:
     """Make the tables of heads and facts where they are missing. Runs under the set-up lock."""
+    found = inspect(connection)
+    if found.has_table(heads.name) and "sort_name" not in {one["name"] for one in found.get_columns(heads.name)}:
+        # Of an older version. Heads are copies: they are made anew, in the background, from all sessions.
+        heads.drop(connection)
+        connection.execute(text("DELETE FROM roundtable_following WHERE name = 'sessions'"))
     _TABLES.create_all(connection, checkfirst=True)
     create_media_table(connection)
 
@@ -230,6 +243,8 @@ def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict
         "user_id": summary.user_id,
         "written_at": row["updated_at"],
         "used_at": row["updated_at"] or row["created_at"] or 0,
+        "created_at": row["created_at"] or 0,
+        "sort_name": " ".join(fold(_storable(summary.name)).split())[:SORT_NAME_LENGTH],
         "kind": summary.kind.value,
         "component_id": summary.component_id[:MAX_ID_LENGTH],
         "component_name": _storable(summary.component_name or "") or None,
@@ -252,9 +267,9 @@ def _to_tokens(sums: Any, for_title: int) -> int | None:
     return of_runs + for_title if of_runs is not None else for_title or None
 
 
-def _storable(text: str) -> str:
+def _storable(words: str) -> str:
     """Return text without the half characters and zero bytes that a database refuses."""
-    return text.encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
+    return words.encode("utf-8", "replace").decode("utf-8").replace("\x00", " ")
 
 
 # -- reading them ------------------------------------------------------------------------------------------------------

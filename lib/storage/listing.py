@@ -1,13 +1,7 @@
-"""The queries behind the lists of sessions: page by page, each at the cost of its page.
-
-Cursors are opaque to callers: base64 of the last row's place in the order.
-"""
+"""The queries behind the lists of sessions: page by page, each at the cost of its page."""
 
 from __future__ import annotations
 
-import base64
-import binascii
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,8 +19,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from lib.errors import InvalidInput
 from lib.records import LAB_SESSION_PREFIX, RunStatus, SessionKind, SessionSummary
+from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part, parse_part
 from lib.storage.legacy_runs import read_legacy_runs
@@ -35,8 +29,6 @@ from lib.storage.run_queue import LiveRun
 from lib.storage.schema import runs, sessions
 from lib.storage.staging import FIRST_QUESTION_LENGTH
 from lib.storage.writing import OUR_KEY
-
-MAX_PAGE = 500
 
 _STATUS = {
     "COMPLETED": RunStatus.COMPLETED,
@@ -281,31 +273,3 @@ def _to_time(seconds: Any) -> datetime:
         return datetime.fromtimestamp(float(seconds), UTC)
     except (TypeError, ValueError, OverflowError, OSError):
         return datetime.fromtimestamp(0, UTC)
-
-
-# -- cursors -----------------------------------------------------------------------------------------------------------
-
-
-def check_limit(limit: int) -> int:
-    """Return the size of a page, or raise InvalidInput."""
-    if not 1 <= limit <= MAX_PAGE:
-        raise InvalidInput(f"A page holds 1 to {MAX_PAGE} rows, not {limit}.")
-    return limit
-
-
-def write_cursor(*parts: Any) -> str:
-    """Return a place in an order as opaque text."""
-    return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
-
-
-def read_cursor(cursor: str, *types: Any) -> list[Any]:
-    """Return the place that a cursor names, or raise InvalidInput."""
-    try:
-        parts = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
-    except (ValueError, binascii.Error):
-        parts = None
-    if not isinstance(parts, list) or len(parts) != len(types):
-        raise InvalidInput("This page of the list does not exist: its cursor cannot be read. Start at the first page.")
-    if not all(isinstance(part, type_) for part, type_ in zip(parts, types, strict=True)):
-        raise InvalidInput("This page of the list does not exist: its cursor cannot be read. Start at the first page.")
-    return parts

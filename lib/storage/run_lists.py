@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, true
 
+from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.identity import exactly
-from lib.storage.listing import check_limit, read_cursor, write_cursor
 from lib.storage.schema import runs, sessions
 
 

@@ -1,17 +1,27 @@
-"""Filtered lists of sessions and the counts beside the filters: queries over session heads."""
+"""Lists of sessions filtered and in any order, and the counts beside the filters: queries over session heads."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from lib.errors import NotAllowed
-from lib.records import LAB_SESSION_PREFIX, Reader, RunStatus, SessionCounts, SessionFilter, SessionState
+from lib.records import (
+    LAB_SESSION_PREFIX,
+    Reader,
+    RunStatus,
+    SessionCounts,
+    SessionFilter,
+    SessionOrder,
+    SessionSort,
+    SessionState,
+)
+from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.heads import TAG_MARK, heads
 from lib.storage.identity import exactly, to_scope
-from lib.storage.listing import check_limit, read_cursor, write_cursor
 from lib.storage.search_words import to_search_question
 
 _STATUSES = {
@@ -32,40 +42,85 @@ def to_list_scope(user_id: str | Reader, where: SessionFilter) -> str | None:
     return where.owner
 
 
-def is_plain(where: SessionFilter) -> bool:
-    """Whether a list is narrowed by its owner only, so that Agno's own table gives it."""
-    return where == SessionFilter(owner=where.owner, hidden=where.hidden)
+def is_plain(where: SessionFilter, order: SessionOrder) -> bool:
+    """Whether a list is narrowed by its owner only and in the first order, so that Agno's own table gives it."""
+    return where == SessionFilter(owner=where.owner, hidden=where.hidden) and order == SessionOrder()
 
 
 def read_filtered_page(
     connection: Connection,
     where: SessionFilter,
     *,
+    order: SessionOrder,
     user_id: str | None,
-    live: Collection[str],
+    live: Mapping[str, int],
     limit: int,
     cursor: str | None,
 ) -> tuple[list[str], str | None]:
-    """Return the ids of a page of sessions, the last used first, and the cursor of the next one.
+    """Return the ids of a page of sessions and the cursor of the next one.
 
-    `live` are the ids of the sessions in which something runs.
+    `live` are the ids of the sessions in which something runs, and how many runs that is in each.
     """
     limit = check_limit(limit)
     conditions = _to_conditions(where, user_id=user_id, live=live)
+    places, types, name = _to_places(order, live)
     if cursor is not None:
-        used_at, last_id = read_cursor(cursor, int, str)
-        earlier = or_(heads.c.used_at < used_at, heads.c.session_id < last_id)
-        conditions += [heads.c.used_at <= used_at, earlier]
+        conditions += _to_later(places, read_cursor(cursor, *types, order=name), descending=order.descending)
     statement = (
-        select(heads.c.session_id, heads.c.used_at)
+        select(heads.c.session_id, *(place.label(f"place_{number}") for number, place in enumerate(places)))
         .where(*conditions)
-        .order_by(heads.c.used_at.desc(), heads.c.session_id.desc())
+        .order_by(*(place.desc() if order.descending else place.asc() for place in places))
         .limit(limit + 1)
     )
     found = connection.execute(statement).all()
     last = found[limit - 1] if len(found) > limit else None
-    next_cursor = None if last is None else write_cursor(last.used_at, last.session_id)
+    next_cursor = None if last is None else write_cursor(*last[1:], order=name)
     return [row.session_id for row in found[:limit]], next_cursor
+
+
+def _to_places(
+    order: SessionOrder, live: Mapping[str, int]
+) -> tuple[Sequence[ColumnElement[Any]], Sequence[Any], str | None]:
+    """Return what places a session in an order, most important first, of which types, and what cursors call the order."""
+    used, session_id = heads.c.used_at, heads.c.session_id
+    name = f"{order.by.value} {'down' if order.descending else 'up'}"
+    match order.by:
+        case SessionSort.USED:
+            return (used, session_id), (int, str), None if order.descending else name
+        case SessionSort.CREATED:
+            return (heads.c.created_at, session_id), (int, str), name
+        case SessionSort.TITLE:
+            return (heads.c.sort_name, used, session_id), (str, int, str), name
+        case SessionSort.RUNS:
+            return (heads.c.runs, used, session_id), (int, int, str), name
+        case SessionSort.TOKENS:
+            return (func.coalesce(heads.c.tokens, -1), used, session_id), (int, int, str), name
+        case SessionSort.DURATION:
+            return (func.coalesce(heads.c.duration_s, -1.0), used, session_id), (float, int, str), name
+        case SessionSort.FAILED:
+            return (_failed_runs(live), used, session_id), (int, int, str), name
+
+
+def _failed_runs(live: Mapping[str, int]) -> ColumnElement[int]:
+    """Return how many runs of a session failed; questions without a result did too, unless they are live."""
+    failed = heads.c.failed_runs + heads.c.unfinished_runs
+    if not live:
+        return failed
+    return failed - case(*((heads.c.session_id == session_id, number) for session_id, number in live.items()), else_=0)
+
+
+def _to_later(
+    places: Sequence[ColumnElement[Any]], values: Sequence[Any], *, descending: bool
+) -> list[ColumnElement[bool]]:
+    """Return the conditions of all that comes after a place."""
+    beyond: ColumnElement[bool] | None = None
+    for place, value in reversed(list(zip(places, values, strict=True))):
+        further = place < value if descending else place > value
+        beyond = further if beyond is None else or_(further, and_(place == value, beyond))
+    first, value = places[0], values[0]
+    # The plain bound too: along it an index is entered.
+    bound = first <= value if descending else first >= value
+    return [bound] if beyond is None else [bound, beyond]
 
 
 def read_counts(

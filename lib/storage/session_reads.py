@@ -6,6 +6,7 @@ there as a missing one. Lists read columns, not runs.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -13,7 +14,17 @@ from typing import Any
 from sqlalchemy import select
 
 from lib.errors import RunNotFound, SessionNotFound
-from lib.records import ForkRecord, Page, Reader, RunRecord, SessionCounts, SessionFilter, SessionSummary
+from lib.records import (
+    ForkRecord,
+    Page,
+    Reader,
+    RunRecord,
+    SessionCounts,
+    SessionFilter,
+    SessionOrder,
+    SessionSort,
+    SessionSummary,
+)
 from lib.storage import heads, listing, run_lists, session_lists
 from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
@@ -46,27 +57,33 @@ class SessionReads:
         limit: int = 50,
         cursor: str | None = None,
         where: SessionFilter | None = None,
+        order: SessionOrder | None = None,
     ) -> Page[SessionSummary]:
-        """Return a page of the user's sessions, the last used first. No run is read.
+        """Return a page of the user's sessions, the last used first unless another order is given. No run is read.
+
+        Narrowed by nothing, the last used first, it costs its page and holds what anybody wrote up to now; all else is
+        read from heads, in which other programs' sessions appear a moment later (`following`). There a page by last
+        use, creation or title costs its page too; by runs, tokens, duration or failures, all of the user's heads are
+        looked through for each page (2,000: some milliseconds), as they are for words and tags.
 
         Raises:
-            InvalidInput: the cursor is none, or the page too large.
+            InvalidInput: the cursor is none, or of a list in another order, or the page too large.
             NotAllowed: another user's sessions are asked for by somebody who is no admin.
         """
-        where = where or SessionFilter()
+        where, order = where or SessionFilter(), order or SessionOrder()
         scope = to_list_scope(user_id, where)
-        if session_lists.is_plain(where):
+        if session_lists.is_plain(where, order):
             rows, next_cursor = self._connector.read(
                 lambda connection: listing.read_session_page(
                     connection, user_id=scope, limit=limit, cursor=cursor, hidden=where.hidden
                 )
             )
             return Page(items=self._to_summaries(rows), next_cursor=next_cursor)
-        live = self._live_sessions(where, scope)
+        live = self._live_sessions(where, scope, order)
 
         def work(connection: Any) -> tuple[list[Mapping[str, Any]], str | None]:
             ids, following = session_lists.read_filtered_page(
-                connection, where, user_id=scope, live=live, limit=limit, cursor=cursor
+                connection, where, order=order, user_id=scope, live=live, limit=limit, cursor=cursor
             )
             found = listing.read_session_rows(connection, ids)
             return [row for row in found if scope is None or row["user_id"] == scope], following
@@ -123,8 +140,13 @@ class SessionReads:
         """Whether a session (or a run) was deleted by hand, so that late results were rightly dropped."""
         return self._connector.read(lambda connection: is_deleted(connection, kind, value))
 
-    def _live_sessions(self, where: SessionFilter, scope: str | None) -> Collection[str]:
-        return {run.session_id for run in self._queue.live(user_id=scope)} if where.state is not None else ()
+    def _live_sessions(
+        self, where: SessionFilter, scope: str | None, order: SessionOrder | None = None
+    ) -> Mapping[str, int]:
+        """Return how many runs are live in the sessions in which any is, where that matters to a list."""
+        if where.state is None and (order is None or order.by is not SessionSort.FAILED):
+            return {}
+        return Counter(run.session_id for run in self._queue.live(user_id=scope))
 
     def _to_summaries(self, rows: Sequence[Mapping[str, Any]]) -> tuple[SessionSummary, ...]:
         def read_details(connection: Any) -> listing.Details:
