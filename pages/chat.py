@@ -9,6 +9,7 @@ from lib.ui.chat import draw_composer, draw_empty_state, draw_header, draw_histo
 from lib.ui.frame import open_page
 from lib.ui.live import draw_live_runs, draw_progress
 from lib.ui.memory import draw_carried, draw_explanations, draw_window_mark, read_memory
+from lib.ui.sessions_seen import note_read
 
 page = open_page("Chat")
 chat = open_chat(page)
@@ -19,6 +20,7 @@ if chat.is_new:
     draw_empty_state(chat)
 draw_history(chat, mark=partial(draw_window_mark, memory))
 draw_live_runs(chat)
+note_read(page, chat.runs)
 draw_explanations(memory)
 
 with st.bottom:

@@ -15,6 +15,7 @@ from lib.storage.following import create_following_table, follow_sessions
 from lib.storage.forks import create_fork_table
 from lib.storage.heads import create_head_tables
 from lib.storage.outbox import Outbox
+from lib.storage.read_marks import ReadMarks
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import create_tables
 from lib.storage.search_index import SearchIndex, create_search_tables
@@ -45,6 +46,7 @@ class Database:
     queue: RunQueue
     outbox: Outbox
     search: SearchIndex
+    read_marks: ReadMarks
 
     @property
     def engine(self) -> Engine:
@@ -135,4 +137,12 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
         connector.engine.dispose()
         raise
     outbox.flush()
-    return Database(connector=connector, adapter=adapter, sessions=store, queue=queue, outbox=outbox, search=search)
+    return Database(
+        connector=connector,
+        adapter=adapter,
+        sessions=store,
+        queue=queue,
+        outbox=outbox,
+        search=search,
+        read_marks=ReadMarks(connector),
+    )

@@ -14,6 +14,7 @@ from lib.storage import heads, run_lists
 from lib.storage.identity import exactly
 from lib.storage.keys import to_key
 from lib.storage.media import read_own_media
+from lib.storage.read_marks import forget_read_marks
 from lib.storage.schema import database_now, deleted, run_queue, runs, sessions, to_deleted_key
 from lib.storage.search_index import SearchIndex
 from lib.storage.writing import is_deleted
@@ -27,6 +28,7 @@ def delete_session(connection: Connection, session_id: str, *, search: SearchInd
     _ask_to_stop(connection, exactly(run_queue.c.session_id, session_id))
     search.forget_session(connection, session_id)
     heads.forget_sessions(connection, [session_id])
+    forget_read_marks(connection, [session_id])
     connection.execute(delete(runs).where(exactly(runs.c.session_id, session_id)))
     connection.execute(delete(sessions).where(exactly(sessions.c.session_id, session_id)))
     return own_media

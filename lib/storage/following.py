@@ -16,6 +16,7 @@ from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
 from lib.storage.heads import facts, forget_sessions, heads, note_missing_runs, note_runs, refresh_heads
 from lib.storage.keys import to_key
+from lib.storage.read_marks import forget_read_marks
 from lib.storage.schema import ON_MYSQL, runs, sessions
 
 BATCH = 100
@@ -79,6 +80,7 @@ class _Plan:
         refresh_heads(connection, chosen)
         if self.gone:
             forget_sessions(connection, self.gone)
+            forget_read_marks(connection, self.gone)
         for name, (updated_at, row_id) in self.places.items():
             here = update(progress).where(progress.c.name == name)
             connection.execute(here.values(updated_at=updated_at, row_id=row_id))

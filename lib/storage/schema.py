@@ -125,6 +125,19 @@ deleted = Table(
     **ON_MYSQL,
 )
 
+read_marks = Table(
+    "roundtable_read_marks",
+    _OURS,
+    Column("user_key", String(64), primary_key=True),
+    Column("session_key", String(64), primary_key=True),
+    Column("run_key", String(64), nullable=False),
+    # The marked run's created_at and run_index: its place among the session's runs.
+    Column("began_at", BigInteger, nullable=False),
+    Column("run_index", BigInteger, nullable=False),
+    Index("roundtable_read_marks_session", "session_key"),
+    **ON_MYSQL,
+)
+
 _INDEXES = {
     # A user's sessions, newest first.
     "roundtable_sessions_recent": ("agno_sessions", ("user_id", "updated_at", "session_id")),

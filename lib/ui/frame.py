@@ -48,7 +48,7 @@ def open_page(title: str, *, wide: bool = False) -> PageFrame:
     tab.belong_to(identity.user_id)
     tab.follow(f"pages/{title.lower()}.py")
     tab.read_address()
-    draw_sidebar(roundtable, settings, identity, tab, looking=title in ("Chat", "Replay"))
+    draw_sidebar(roundtable, settings, identity, tab, looking=title == "Chat")
     draw_open_dialog(tab)
     return PageFrame(settings, roundtable, identity.user_id, tab, identity)
 

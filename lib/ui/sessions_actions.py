@@ -92,7 +92,6 @@ def delete_sessions(session_ids: Sequence[str]) -> None:
         shared_roundtable().store.delete_sessions(session_ids, user_id=_user())
         if tab.session_id in session_ids:
             tab.select_session(None)
-        tab.table_number += 1  # a new table: ticks are by place, and the places have changed
     st.rerun()
 
 

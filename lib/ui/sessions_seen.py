@@ -1,42 +1,24 @@
-"""Which runs ended while nobody looked: kept for all tabs of a process, so that a reload does not forget them."""
+"""The answers a reader has had on their screen, noted as read: on the chat page the newest, on the replay page the one shown."""
 
 from __future__ import annotations
 
-import threading
-from collections import defaultdict
-from datetime import UTC, datetime
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-import streamlit as st
+from lib.errors import StorageError
+from lib.records import RunRecord
 
-from lib.records import SessionSummary
-
-
-class SeenRuns:
-    """For each user, the last run of each session that they have seen ended. Before the process began, all were seen."""
-
-    def __init__(self) -> None:
-        self._began_at = datetime.now(UTC)
-        self._seen: defaultdict[str, dict[str, str | None]] = defaultdict(dict)
-        self._lock = threading.Lock()
-
-    def see(self, summary: SessionSummary, *, user_id: str) -> None:
-        """Note that the user looks at a session now; what still runs in it is not seen ended by that."""
-        if not summary.live:
-            with self._lock:
-                self._seen[user_id][summary.session_id] = summary.last_run_id
-
-    def is_unseen(self, summary: SessionSummary, *, user_id: str) -> bool:
-        """Whether a run ended in the session since the user last looked."""
-        if summary.live or summary.last_run_id is None:
-            return False
-        with self._lock:
-            seen = self._seen[user_id]
-            if summary.session_id not in seen and summary.updated_at < self._began_at:
-                seen[summary.session_id] = summary.last_run_id
-            return seen.get(summary.session_id) != summary.last_run_id
+if TYPE_CHECKING:
+    from lib.ui.frame import PageFrame
 
 
-@st.cache_resource(show_spinner=False)
-def seen_runs() -> SeenRuns:
-    """Return the one register of this process."""
-    return SeenRuns()
+def note_read(page: PageFrame, runs: Iterable[RunRecord]) -> None:
+    """Note that the newest of `runs` (oldest first) that has ended is on the reader's screen; asked once a tab and run."""
+    ended = [run for run in runs if not run.status.live]
+    if not ended or page.tab.read_run_id == ended[-1].run_id:
+        return
+    try:
+        page.roundtable.database.read_marks.note_read(ended[-1].run_id, user_id=page.user_id)
+    except StorageError:
+        return  # reading goes on; it is noted when the page is drawn again
+    page.tab.read_run_id = ended[-1].run_id

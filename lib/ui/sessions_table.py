@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import hashlib
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
+from lib.errors import StorageError
 from lib.records import SessionFilter, SessionSummary
+from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
 from lib.ui.sessions_actions import open_dialog, open_session
 from lib.ui.sessions_filters import clear_filters, in_words, is_narrowed
@@ -20,15 +22,21 @@ from lib.ui.words import count_in_words
 if TYPE_CHECKING:
     from lib.ui.frame import PageFrame
 
+Shown = tuple[list[SessionSummary], frozenset[str], bool]
+"""The rows of the table, the ids of the unread ones, and whether there are more."""
+
 PAGE = 100
 HITS_SHOWN = 12
+EVERY_S = 3.0
+"""How soon another tab's changes are seen."""
+TABLE = "sessions_table"
 
 
 def draw_table(page: PageFrame, where: SessionFilter) -> None:
     """Draw the sessions that fit, the last used first; a column's head sorts them."""
-    reader = page.identity.reader
-    summaries, more = _read(page, where)
-    counts = page.roundtable.store.count_sessions(user_id=reader, where=where)
+    shown = _read(page, where)
+    summaries, unread, more = shown
+    counts = page.roundtable.store.count_sessions(user_id=page.identity.reader, where=where)
     if not summaries:
         _draw_empty(page, where)
     else:
@@ -38,15 +46,29 @@ def draw_table(page: PageFrame, where: SessionFilter) -> None:
                 f"You read the sessions {whose} as an admin. Only your own can be changed.",
                 icon=":material/visibility:",
             )
-        _draw_rows(page, summaries, in_words(counts, len(summaries)))
+        _draw_rows(page, summaries, unread, in_words(counts, len(summaries)))
         if more:
             st.button("Older", key="more_rows", type="tertiary", icon=":material/expand_more:", on_click=_show_more)
     if where.text.strip():
         found = page.roundtable.database.search.search(where.text, user_id=page.user_id, limit=HITS_SHOWN)
         draw_hits(found.items, key="sessions_hits")
+    st.fragment(_watch, run_every=EVERY_S)(page, where, shown)
 
 
-def _read(page: PageFrame, where: SessionFilter) -> tuple[list[SessionSummary], bool]:
+@errors_shown()
+def _watch(page: PageFrame, where: SessionFilter, shown: Shown) -> None:
+    """Draw the page anew where the sessions it shows have changed; not under a dialog, which would lose what is typed."""
+    if page.tab.dialog_open:
+        return
+    try:
+        changed = _read(page, where) != shown
+    except StorageError:
+        return  # said when the page is used; a watcher does not disturb reading
+    if changed:
+        st.rerun()
+
+
+def _read(page: PageFrame, where: SessionFilter) -> Shown:
     summaries: list[SessionSummary] = []
     cursor = None
     while len(summaries) < page.tab.table_rows:
@@ -57,18 +79,18 @@ def _read(page: PageFrame, where: SessionFilter) -> tuple[list[SessionSummary], 
         cursor = found.next_cursor
         if cursor is None:
             break
-    return summaries, cursor is not None
+    unread = page.roundtable.database.read_marks.list_unread(summaries, user_id=page.user_id)
+    return summaries, unread, cursor is not None
 
 
-def _draw_rows(page: PageFrame, summaries: list[SessionSummary], shown: str) -> None:
+def _draw_rows(page: PageFrame, summaries: list[SessionSummary], unread: Collection[str], shown: str) -> None:
     bar = st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="sessions_bar")
-    # Ticks are kept by place: where the rows are others, the table is another one, with nothing ticked.
-    ids = [summary.session_id for summary in summaries]
-    version = hashlib.sha256("\n".join(ids).encode("utf-8", "replace")).hexdigest()[:12]
+    ids = tuple(summary.session_id for summary in summaries)
     everybody = any(summary.user_id != page.user_id for summary in summaries)
+    _keep_ticks(page, ids)
     event = st.dataframe(
-        _to_frame(page, summaries, everybody=everybody),
-        key=f"sessions_table_{page.tab.table_number}_{version}",
+        _to_frame(page, summaries, unread, everybody=everybody),
+        key=TABLE,
         hide_index=True,
         width="stretch",
         height=min(38 + 36 * len(summaries), 560),
@@ -77,11 +99,21 @@ def _draw_rows(page: PageFrame, summaries: list[SessionSummary], shown: str) -> 
         selection_mode="multi-row",
         placeholder="",
         alt="Sessions, the last used first",
-        column_config=_columns(ids, version),
+        column_config=_columns(ids),
     )
     ticked = [summaries[row] for row in event.selection.rows if row < len(summaries)]
     with bar:
         _draw_bar(page, ticked, shown)
+
+
+def _keep_ticks(page: PageFrame, ids: tuple[str, ...]) -> None:
+    """Move the ticks with their sessions: Streamlit keeps them by place, and a table that stays the same keeps its scroll."""
+    before, page.tab.table_ids = page.tab.table_ids, ids
+    if before == ids or TABLE not in st.session_state:
+        return
+    ticked = {before[row] for row in st.session_state[TABLE]["selection"]["rows"] if row < len(before)}
+    rows = [row for row, session_id in enumerate(ids) if session_id in ticked]
+    st.session_state[TABLE] = {"selection": {"rows": rows, "columns": [], "cells": []}}
 
 
 def _draw_bar(page: PageFrame, ticked: list[SessionSummary], shown: str) -> None:
@@ -99,7 +131,9 @@ def _draw_bar(page: PageFrame, ticked: list[SessionSummary], shown: str) -> None
     st.button("Delete", key="bar_delete", icon=":material/delete:", on_click=open_dialog, args=("Delete", ids))
 
 
-def _to_frame(page: PageFrame, summaries: list[SessionSummary], *, everybody: bool) -> pd.DataFrame:
+def _to_frame(
+    page: PageFrame, summaries: list[SessionSummary], unread: Collection[str], *, everybody: bool
+) -> pd.DataFrame:
     catalogue = page.roundtable.catalogue
     rows = [
         {
@@ -107,7 +141,7 @@ def _to_frame(page: PageFrame, summaries: list[SessionSummary], *, everybody: bo
             "title": " ".join(summary.name.split()),
             "user": summary.user_id or "nobody",
             "team": team_in_words(summary, catalogue),
-            "state": state_in_words(summary),
+            "state": state_in_words(summary, unread=summary.session_id in unread),
             "used": pd.Timestamp(summary.updated_at),
             "runs": summary.runs,
             "failed": summary.failed_runs or 0,
@@ -129,15 +163,15 @@ def _to_frame(page: PageFrame, summaries: list[SessionSummary], *, everybody: bo
     return frame.drop(columns=unsaid if everybody else [*unsaid, "user"])
 
 
-def _columns(ids: list[str], version: str) -> dict[str, Any]:
-    column, key = st.column_config, f"sessions_details_{version}"
+def _columns(ids: tuple[str, ...]) -> dict[str, Any]:
+    column, key = st.column_config, "sessions_details"
     zone = getattr(browser_zone(), "key", "UTC")
     return {
         "details": column.ButtonColumn("", type="tertiary", width=72, key=key, on_click=_open_row, args=(key, ids)),
         "title": column.TextColumn("Title", width=250),
         "user": column.TextColumn("User", width=100),
         "team": column.TextColumn("Team", width=105),
-        "state": column.TextColumn("State", width=105, help="How the last run stands"),
+        "state": column.TextColumn("State", width=125, help="How the last run stands"),
         "used": column.DatetimeColumn("Last used", format="D MMM YYYY, HH:mm", timezone=zone, width=145),
         "runs": column.NumberColumn("Runs", format="localized", width=64),
         "failed": column.NumberColumn("Failed", help="Runs that failed or were interrupted", width=70),
@@ -166,7 +200,7 @@ def _draw_empty(page: PageFrame, where: SessionFilter) -> None:
             )
 
 
-def _open_row(key: str, ids: list[str]) -> None:
+def _open_row(key: str, ids: tuple[str, ...]) -> None:
     clicked = st.session_state.get(key)
     if clicked is not None and 0 <= clicked["row"] < len(ids):
         open_dialog("Facts", [ids[clicked["row"]]])

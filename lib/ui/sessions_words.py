@@ -55,9 +55,10 @@ def mark_in_words(summary: SessionSummary, catalogue: TeamCatalogue) -> str:
             return f":gray-badge[{plain_label(letters.upper())}]"
 
 
-def state_in_words(summary: SessionSummary) -> str:
-    """Return how a session's last run stands: "answered", "running", "no question yet"."""
-    return STATES[summary.last_status] if summary.last_status else "no question yet"
+def state_in_words(summary: SessionSummary, *, unread: bool = False) -> str:
+    """Return how a session's last run stands: "answered", "answered, unread", "running", "no question yet"."""
+    state = STATES[summary.last_status] if summary.last_status else "no question yet"
+    return f"{state}, unread" if unread else state
 
 
 def reason_not_to_go_on(summary: SessionSummary, catalogue: TeamCatalogue, *, user_id: str) -> str | None:

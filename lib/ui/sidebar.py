@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 def draw_sidebar(
     roundtable: Roundtable, settings: Settings, identity: Identity, tab: TabState, *, looking: bool
 ) -> None:
-    """Draw the sidebar of every page. `looking`: the page shows the tab's session, so that its runs are seen."""
+    """Draw the sidebar of every page. `looking`: the page shows the newest of the tab's session."""
     st.html(SESSIONS_STYLE)
     with st.sidebar:
         st.button(

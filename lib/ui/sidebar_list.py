@@ -18,7 +18,6 @@ from lib.ui.sessions_actions import (
     stop_renaming,
 )
 from lib.ui.sessions_hits import draw_hits
-from lib.ui.sessions_seen import seen_runs
 from lib.ui.sessions_words import by_day, mark_in_words
 from lib.ui.tab import MOST_SESSIONS_SHOWN, SESSIONS_A_PAGE, TabState, open_tab
 
@@ -40,7 +39,7 @@ MENU = {
 
 
 def draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, *, looking: bool) -> None:
-    """Draw search and list, drawn anew every few seconds. `looking`: the page shows the tab's session."""
+    """Draw search and list, drawn anew every few seconds. `looking`: the page shows the newest of the tab's session."""
     live = bool(roundtable.engine.live(user_id=user_id))
     every = LIVE_EVERY_S if live else EVERY_S
     st.fragment(_draw_sessions, run_every=every)(roundtable, user_id, tab, looking)
@@ -59,7 +58,7 @@ def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking:
     with st.container(key="session_scroll", gap="xxsmall"):
         try:
             if text and text.strip():
-                _draw_found(roundtable, user_id, tab, text.strip())
+                _draw_found(roundtable, user_id, tab, text.strip(), looking)
             else:
                 _draw_recent(roundtable, user_id, tab, looking)
         except StorageError:
@@ -68,15 +67,12 @@ def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking:
 
 def _draw_recent(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
     page = roundtable.store.list_sessions(user_id=user_id, limit=tab.sessions_shown)
-    if looking:
-        for summary in page.items:
-            if summary.session_id == tab.session_id:
-                seen_runs().see(summary, user_id=user_id)
+    unread = _list_unread(roundtable, page.items, user_id, tab, looking=looking)
     with st.container(key="session_list", gap=None):
         for day, summaries in by_day(page.items):
             st.caption(day)
             for summary in summaries:
-                _draw_session(roundtable, summary, user_id, tab)
+                _draw_session(roundtable, summary, tab, unread=summary.session_id in unread)
     if not page.items:
         st.caption("No sessions yet. Ask something, and it is kept here.")
     elif page.next_cursor and tab.sessions_shown < MOST_SESSIONS_SHOWN:
@@ -87,18 +83,27 @@ def _draw_recent(roundtable: Roundtable, user_id: str, tab: TabState, looking: b
         )
 
 
-def _draw_found(roundtable: Roundtable, user_id: str, tab: TabState, text: str) -> None:
+def _draw_found(roundtable: Roundtable, user_id: str, tab: TabState, text: str, looking: bool) -> None:
     found = roundtable.store.list_sessions(user_id=user_id, limit=SESSIONS_A_PAGE, where=SessionFilter(text=text))
     hits = roundtable.database.search.search(text, user_id=user_id, limit=HITS_SHOWN)
+    unread = _list_unread(roundtable, found.items, user_id, tab, looking=looking)
     with st.container(key="session_list", gap=None):
         for summary in found.items:
-            _draw_session(roundtable, summary, user_id, tab)
+            _draw_session(roundtable, summary, tab, unread=summary.session_id in unread)
     draw_hits(hits.items, key="session_hits")
     if not found.items and not hits.items:
         st.caption(f"Nothing of yours holds “{plain_label(text, 40)}”. Fewer or other words may.")
 
 
-def _draw_session(roundtable: Roundtable, summary: SessionSummary, user_id: str, tab: TabState) -> None:
+def _list_unread(
+    roundtable: Roundtable, summaries: tuple[SessionSummary, ...], user_id: str, tab: TabState, *, looking: bool
+) -> frozenset[str]:
+    """Return the unread sessions; the one on the page is being read: it is noted once it has been drawn."""
+    unread = roundtable.database.read_marks.list_unread(summaries, user_id=user_id)
+    return unread - {tab.session_id} if looking else unread
+
+
+def _draw_session(roundtable: Roundtable, summary: SessionSummary, tab: TabState, *, unread: bool) -> None:
     session_id = summary.session_id
     current = session_id == tab.session_id
     key = f"session_row_open_{session_id}" if current else f"session_row_{session_id}"
@@ -107,7 +112,7 @@ def _draw_session(roundtable: Roundtable, summary: SessionSummary, user_id: str,
             _draw_title_field(summary)
             return
         st.button(
-            _to_label(roundtable, summary, user_id),
+            _to_label(roundtable, summary, unread=unread),
             key=f"session_{session_id}",
             type="secondary" if current else "tertiary",
             width="stretch",
@@ -142,9 +147,9 @@ def _draw_title_field(summary: SessionSummary) -> None:
     st.button("Cancel", key=f"keep_{key}", icon=":material/close:", type="tertiary", on_click=stop_renaming)
 
 
-def _to_label(roundtable: Roundtable, summary: SessionSummary, user_id: str) -> str:
+def _to_label(roundtable: Roundtable, summary: SessionSummary, *, unread: bool) -> str:
     name = plain_label(summary.name, 60)
-    if seen_runs().is_unseen(summary, user_id=user_id):
+    if unread:
         name = f"**{name}**"
     marks = [mark_in_words(summary, roundtable.catalogue)]
     if summary.live:

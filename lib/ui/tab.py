@@ -42,11 +42,12 @@ class TabState:
     runs_shown: int = RUNS_A_PAGE
     sessions_shown: int = SESSIONS_A_PAGE
     stopping_run_id: str | None = None
+    read_run_id: str | None = None  # the run last noted as read: drawing it again writes nothing
     notice: Notice | None = None  # what a callback has to say; drawn once by the next script run
     next_page: str | None = None  # where a callback leads; followed by the next script run
     dialog: Dialog | None = None  # what is asked over the page; drawn by every script run until it is answered
     dialog_notice: Notice | None = None  # what went wrong with what was asked there
-    table_number: int = 0  # of the Sessions page: a new number is a new table, with nothing ticked
+    table_ids: tuple[str, ...] = ()  # the rows of the Sessions page, by which ticks are kept
     table_rows: int = TABLE_ROWS
     renaming: str | None = None  # the session whose row of the sidebar is a field now
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,6 @@ from lib.errors import SessionNotFound
 from lib.records import SessionKind
 from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings
-from lib.ui.sessions_seen import SeenRuns
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,11 @@ def add(roundtable: Roundtable, question: str, *, user_id: str = "analyst", titl
 def add_collection(roundtable: Roundtable, name: str) -> None:
     """Make a collection known: AppTest can choose only what is there."""
     roundtable.store.create_session(user_id="analyst", component_id="market-desk", collection=name)
+
+
+def wait_for_another_second() -> None:
+    """Agno tells the time of a run in whole seconds."""
+    time.sleep(1.1)
 
 
 def sessions_page(app: AppTest) -> AppTest:
@@ -271,8 +276,34 @@ def test_a_run_that_ended_unseen_is_bold_until_its_session_is_looked_at(app, rou
     assert not any("**" in row for row in rows(app))
 
 
-def test_what_ended_before_the_app_began_counts_as_seen(roundtable):
-    session_id = add(roundtable, "What is the weather in Paris?")
-    summary = roundtable.store.get_session(session_id, user_id="analyst")
-    later = SeenRuns()
-    assert later.is_unseen(summary, user_id="analyst") is (summary.updated_at >= later._began_at)
+def test_an_answer_read_on_the_replay_page_is_read_and_one_of_an_older_run_is_not_the_last(app, roundtable):
+    session_id = add(roundtable, "What is the weather in Paris?", title="Paris")
+    app.run()
+    later = roundtable.engine.start("And in Oslo?", user_id="analyst", team="market-desk", session_id=session_id)
+    later.wait(30)
+    wait_for_another_second()
+    last = roundtable.engine.start("And in Rome?", user_id="analyst", team="market-desk", session_id=session_id)
+    last.wait(30)
+    app.switch_page("pages/replay.py")
+    app.query_params["session"] = session_id
+    app.query_params["run"] = later.run_id
+    app.run().run()
+    assert any("**Paris**" in row for row in rows(app))
+    app.query_params["run"] = last.run_id
+    app.run().run()
+    assert not any("**" in row for row in rows(app))
+
+
+def test_nothing_is_unread_on_a_first_visit_and_what_is_unread_stays_so_in_another_process(app, roundtable):
+    read = add(roundtable, "What is the weather in Paris?", title="Paris")
+    app.run()
+    assert not any("**" in row for row in rows(app))
+    wait_for_another_second()
+    roundtable.engine.start("And in Oslo?", user_id="analyst", team="market-desk", session_id=read).wait(30)
+    app.run()
+    assert any("**Paris**" in row for row in rows(app))
+    st.cache_resource.clear()  # what a process keeps is gone
+    again = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30).run()
+    assert any("**Paris**" in row for row in rows(again))
+    sessions_page(again)
+    assert list(again.dataframe[0].value["state"]) == ["answered, unread"]
