@@ -11,13 +11,14 @@ from streamlit.runtime.pages_manager import PagesManager
 from lib.errors import LocalIdentityRefused, NotSignedIn, RoundtableError
 from lib.settings import Settings
 from lib.ui.assets import FAVICON, LOGO, STYLE
-from lib.ui.identity import Identity, current_identity
+from lib.ui.identity import Identity, SignIn, current_identity
 from lib.ui.identity_notice import draw_nobody
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.sessions_dialogs import draw_open_dialog
 from lib.ui.sidebar import draw_sidebar, draw_sidebar_foot
 from lib.ui.tab import TabState, open_tab
+from lib.ui.wanted_address import go_where_wanted
 
 if TYPE_CHECKING:
     from lib.roundtable import Roundtable
@@ -43,10 +44,13 @@ def open_page(title: str, *, wide: bool = False) -> PageFrame:
     st.set_page_config(page_title=f"{title} · Roundtable", page_icon=FAVICON, layout="wide" if wide else "centered")
     st.logo(LOGO, icon_image=FAVICON, size="large")
     st.html(STYLE)
-    settings, identity, roundtable = _open_resources()
+    page = f"pages/{title.lower()}.py"
+    settings, identity, roundtable = _open_resources(page)
     tab = open_tab()
     tab.belong_to(identity.user_id)
-    tab.follow(f"pages/{title.lower()}.py")
+    if identity.by is SignIn.OIDC:
+        go_where_wanted(page)
+    tab.follow(page)
     tab.read_address()
     draw_sidebar(roundtable, settings, identity, tab, looking=title == "Chat")
     draw_open_dialog(tab)
@@ -64,21 +68,21 @@ def _guard() -> None:
         st.rerun()
 
 
-def _open_resources() -> tuple[Settings, Identity, Roundtable]:
+def _open_resources(page: str) -> tuple[Settings, Identity, Roundtable]:
     settings, identity = None, None
     try:
         settings = shared_settings()
         identity = current_identity(settings)
         return settings, identity, shared_roundtable()
     except RoundtableError as error:
-        _draw_closed(error, settings, identity)
+        _draw_closed(error, settings, identity, page)
         st.stop()
 
 
-def _draw_closed(error: RoundtableError, settings: Settings | None, identity: Identity | None) -> None:
+def _draw_closed(error: RoundtableError, settings: Settings | None, identity: Identity | None, page: str) -> None:
     """Draw why there is no page; who is nobody learns nothing of the database either."""
     if isinstance(error, NotSignedIn | LocalIdentityRefused):
-        draw_nobody(error)
+        draw_nobody(error, page)
         return
     draw_notice(to_notice(error))
     st.button("Try again", key="try_again", icon=":material/refresh:")

@@ -10,18 +10,19 @@ from lib.ui.identity import login_configured, login_providers
 from lib.ui.notices import Notice, draw_notice, to_notice
 from lib.ui.safe_markdown import plain_label
 from lib.ui.tab import open_tab
+from lib.ui.wanted_address import keep_wanted_address
 
 
-def draw_nobody(error: RoundtableError) -> None:
-    """Draw who cannot go on here: one button where there is a login, else what is missing."""
+def draw_nobody(error: RoundtableError, page: str) -> None:
+    """Draw who cannot go on here, on `page`: one button where there is a login, else what is missing."""
     if isinstance(error, NotSignedIn) and login_configured():
-        _draw_sign_in(str(error))
+        _draw_sign_in(str(error), page)
         return
     draw_notice(to_notice(error))
     st.button("Try again", key="try_again", icon=":material/refresh:")
 
 
-def _draw_sign_in(reason: str) -> None:
+def _draw_sign_in(reason: str, page: str) -> None:
     tab = open_tab()
     notice = tab.take_notice()
     with st.container(key="sign_in", gap="small"):
@@ -37,11 +38,12 @@ def _draw_sign_in(reason: str) -> None:
                 type="primary",
                 icon=":material/login:",
                 on_click=_sign_in,
-                args=(provider,),
+                args=(provider, page),
             )
 
 
-def _sign_in(provider: str | None) -> None:
+def _sign_in(provider: str | None, page: str) -> None:
+    keep_wanted_address(page)
     try:
         st.login(provider)
     except StreamlitAuthError as error:

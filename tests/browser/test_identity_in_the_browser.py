@@ -108,6 +108,36 @@ def test_a_login_shows_ones_own_sessions_only_survives_a_reload_and_ends_with_si
     assert "Traceback" not in login_app.log_text()
 
 
+def test_a_link_to_a_session_leads_there_after_the_login_even_if_the_first_attempt_was_given_up(
+    browser_page, login_app, settings
+):
+    page = browser_page
+    anns = add_session(settings, "ann-7f3a", "Remember: the secret word is bird")
+    page.goto(f"{login_app.url}/?session={anns}&next=https://example.org/&as=bob-19c0")
+    page.locator(".st-key-sign_in_button button").click()
+    page.get_by_role("button", name="Deny").click()
+    page.wait_for_url(f"{login_app.url}/")
+    sign_in(page, "ann-7f3a")
+    page.wait_for_url(f"{login_app.url}/?*session={anns}*")
+    expect(page.get_by_test_id("stChatMessage").first).to_contain_text("secret word")
+    page.locator(".st-key-new_session button").click()  # it leads there once
+    expect(page.get_by_test_id("stChatMessage")).to_have_count(0)
+    page.goto(login_app.url)
+    expect(foot(page)).to_contain_text("ann@example.org")
+    assert page.url == f"{login_app.url}/"
+
+
+def test_a_link_to_another_page_leads_to_that_page_and_shows_nobody_elses_session(browser_page, login_app, settings):
+    page = browser_page
+    bobs = add_session(settings, "bob-19c0", "bob's own secret")
+    page.goto(f"{login_app.url}/replay?session={bobs}")
+    sign_in(page, "ann-7f3a")
+    page.wait_for_url(f"{login_app.url}/replay?*session={bobs}*")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("There is no session")
+    expect(page.get_by_text("bob's own secret")).to_have_count(0)
+    assert "Traceback" not in login_app.log_text()
+
+
 @pytest.fixture
 def proxied(settings, start_app) -> Iterator[LoginProxy]:
     app: AppServer = start_app(settings.model_copy(update={"trusted_user_header": HEADER}))
