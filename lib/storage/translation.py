@@ -233,14 +233,25 @@ def to_tool_call(tool: Any, *, started_at: datetime | None = None, ended_at: dat
     """Return an Agno tool execution (object or dictionary) as a record."""
     arguments = get_field(tool, "tool_args")
     result = get_field(tool, "result")
+    tool_name = str(get_field(tool, "tool_name") or "unnamed tool")
     return ToolCallRecord(
         tool_call_id=str(get_field(tool, "tool_call_id") or ""),
-        tool_name=str(get_field(tool, "tool_name") or "unnamed tool"),
+        tool_name=tool_name,
         arguments=dict(arguments) if isinstance(arguments, Mapping) else {},
         result=None if result is None else to_text(result),
-        failed=bool(get_field(tool, "tool_call_error")),
+        failed=bool(get_field(tool, "tool_call_error")) or asks_nobody(tool_name, arguments, result),
         started_at=started_at,
         ended_at=ended_at,
+    )
+
+
+def asks_nobody(tool_name: str, arguments: Any, result: Any) -> bool:
+    """Whether a delegation was refused because the team has no such member: Agno's own answer, marked as no failure."""
+    member_id = arguments.get("member_id") if isinstance(arguments, Mapping) else None
+    return (
+        tool_name.removeprefix("a") == DELEGATE_TO_ONE
+        and isinstance(result, str)
+        and result.startswith(f"Member with ID {member_id} not found in the team or any subteams.")
     )
 
 

@@ -17,7 +17,7 @@ from lib.records import (
     ToolRequest,
     ToolSegment,
 )
-from lib.storage.reading.calls import is_delegation, member_of, task_of, to_arguments, to_tool_call
+from lib.storage.reading.calls import is_delegation, member_of, task_of, to_tool_call, to_unmade_call
 from lib.storage.reading.loose import to_list, to_text
 from lib.storage.reading.stored import StoredRun
 
@@ -99,14 +99,7 @@ class _Calls:
         known = self._known.get(request.tool_call_id, [])
         answer = self._answer(request.tool_call_id)
         if not known:
-            call = ToolCallRecord(
-                tool_call_id=request.tool_call_id,
-                tool_name=request.tool_name,
-                arguments=to_arguments(request.arguments),
-                result=answer.content if answer else None,
-                failed=bool(answer and answer.tool_failed),
-            )
-            return [to_segment(call)]
+            return [to_segment(to_unmade_call(request, answer))]
         taken = known[:] if _is_broadcast(known) else known[:1]
         del known[: len(taken)]
         return [_with_result(segment, answer) for segment in taken]
