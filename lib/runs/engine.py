@@ -125,6 +125,7 @@ class RunEngine:
                 question=request.question,
                 images=to_images([image.to_dict(include_base64_content=False) for image in request.images]),
                 started_at=datetime.now(UTC),
+                exact_times=True,
                 settings=request.settings,
                 saved=SavedState.LIVE,
             )

@@ -2,11 +2,15 @@
 
 Agno stores the very event objects it yields, so what is mended in them before the run goes on is stored mended
 (agno-facts 1.9): true times, a failed member's plain reason, the member run behind each delegation.
+
+Members' events are taken where they arise and the leader's as they come. With the row of the run the recording closes:
+what a member that cannot be stopped at once does after that is neither shown nor stored.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -15,15 +19,18 @@ from agno.models.message import Message
 from agno.run.base import RunContext
 
 from lib.events import DelegationEnded, DelegationLinked, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
-from lib.records import RunRecord, RunStatus, ToolCallRecord
+from lib.records import RunRecord, RunStatus, TextSegment, ToolCallRecord
 from lib.runs.members import MemberNotes
 from lib.runs.reasons import Reason, to_reason
 from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
 from lib.storage.reading.calls import is_delegation, member_of, task_of
 from lib.storage.translation import DELEGATE_TO_ONE, EventTranslator, to_text
+from lib.teams.recording import TEAM_EVENTS_SKIPPED
 
-_ENDINGS = ("RunCompleted", "RunError", "RunCancelled")
+_EARLY_ENDINGS = ("RunError", "RunCancelled", "RunPaused")
+_ENDINGS = ("RunCompleted", *_EARLY_ENDINGS)
+_NOT_STORED = frozenset(kind.value for kind in TEAM_EVENTS_SKIPPED)
 _AFTER_A_REQUEST = ("ToolCallStarted", "ToolCallCompleted", "ToolCallError", "ModelRequestStarted", *_ENDINGS)
 
 
@@ -44,12 +51,14 @@ class RunRecording:
 
     def __init__(self, log: RunLog) -> None:
         self.root = log.snapshot()
-        self.members = MemberNotes()
+        self.members = MemberNotes(self.take)
         self.context = RunContext(  # Agno puts the leader's messages into it, as they come
             run_id=self.root.run_id, session_id=self.root.session_id, user_id=self.root.user_id
         )
         self.ended = False
+        self.closed = False  # the row is written: what comes after it, but the run's end, is not of the run
         self.interrupted = False  # the process is ending: what is written now is not the end of the run
+        self.events: list[Any] = []  # Agno's events as watchers saw them, but for the words, in order
         self._log = log
         self._translator = EventTranslator(question=self.root.question)
         self._links: dict[tuple[str, str], str] = {}  # (leader run id, tool call id) -> member run id
@@ -63,9 +72,11 @@ class RunRecording:
     # -- as it happens --------------------------------------------------------------------------------------------
 
     def take(self, event: Any) -> None:
-        """Mend one Agno event in place and publish what it means."""
+        """Mend one Agno event in place and publish what it means; once, if it comes again on its way up."""
         name = _short_name(event)
         run_id = event.run_id or ""
+        if not self._is_own_end(event) and (self.closed or not isinstance(event.created_at, int)):
+            return  # every event that was taken has a true time, with a fraction
         event.created_at = self._time_of(name, run_id)
         if name in _AFTER_A_REQUEST:
             self._show_refused_calls(event, name)
@@ -81,28 +92,41 @@ class RunRecording:
         for ours in self._translator.translate(event):
             if isinstance(ours, DelegationLinked):
                 self._links[(ours.run_id, ours.tool_call_id)] = ours.member_run_id
+            if isinstance(ours, RunEnded) and ours.parent_run_id and ours.status is RunStatus.STOPPED:
+                continue  # it ends with its leader, which is stopped too: what it still did is shown before
             self.publish(ours)
         self.link(run_id, getattr(event, "tool", None))
+        if event.event not in _NOT_STORED:
+            self.events.append(event)
 
     def _show_refused_calls(self, event: Any, name: str) -> None:
         """Publish the calls that Agno answered by itself, which it does not report, in their place among the others."""
         run_id = event.run_id or ""
-        messages = self._messages(run_id)
+        messages = self.messages(run_id)
         begins = event.tool.tool_call_id if name == "ToolCallStarted" and event.tool is not None else None
-        at = datetime.fromtimestamp(event.created_at, UTC)
-        for call in self._refused.find(run_id, messages, before=begins):
-            self.publish_call(call, run_id=run_id, parent_run_id=event.parent_run_id, at=at)
+        calls = self._refused.find(run_id, messages, before=begins, unanswered=name in _EARLY_ENDINGS)
+        if calls and not self.closed:
+            self.show_calls(calls, run_id=run_id, at=datetime.fromtimestamp(event.created_at, UTC))
         if name == "ModelRequestStarted":
             self._refused.ask_again(run_id, messages)
 
-    def _messages(self, run_id: str) -> list[Message]:
-        return (self.context.messages or []) if run_id == self.root.run_id else self.members.messages(run_id)
+    def messages(self, run_id: str) -> list[Message]:
+        """Return the messages of a run as far as it came, those it was given first."""
+        return list(self.context.messages or ()) if run_id == self.root.run_id else self.members.messages(run_id)
 
-    def publish_call(
-        self, call: ToolCallRecord, *, run_id: str, parent_run_id: str | None, at: datetime, begun: bool = False
-    ) -> None:
-        """Publish a call that Agno reported not or not whole; `begun` where watchers saw it begin."""
-        base: dict[str, Any] = {"run_id": run_id, "parent_run_id": parent_run_id, "at": at}
+    def show_calls(self, calls: Iterable[ToolCallRecord], *, run_id: str, at: datetime | None = None) -> None:
+        """Publish those of a run's calls that watchers have not seen, or not to their end: Agno does not report them all."""
+        seen = self.seen(run_id)
+        if seen is None:
+            return
+        known = {part.call.tool_call_id: part.call for part in seen.segments if not isinstance(part, TextSegment)}
+        for call in calls:
+            before = known.get(call.tool_call_id)
+            if before is None or (before.result is None and call.result is not None):
+                self._publish_call(call, seen, at=at or self._end_of(run_id), begun=before is not None)
+
+    def _publish_call(self, call: ToolCallRecord, run: RunRecord, *, at: datetime, begun: bool) -> None:
+        base: dict[str, Any] = {"run_id": run.run_id, "parent_run_id": run.parent_run_id, "at": at}
         delegation = is_delegation(call)
         if not begun and delegation:
             self.publish(DelegationStarted(**base, call=call, member_id=member_of(call), task=task_of(call)))
@@ -111,12 +135,19 @@ class RunRecording:
         if call.result is not None:
             self.publish((DelegationEnded if delegation else ToolEnded)(**base, call=call))
 
-    def catch_up(self, events: list[Any]) -> None:
-        """Take what Agno noted and did not report, since the run was stopped just then; not the end: that is to come."""
+    def catch_up(self, events: list[Any]) -> list[Any]:
+        """Take what Agno noted for the run and did not report, since it was stopped just then. Return all to be stored.
+
+        The end of the run is not taken: Agno reports it once its row is written.
+        """
+        ends = [event for event in events if self._is_own_end(event)]
         for event in events:
-            own_end = event.run_id == self.root.run_id and _short_name(event) in _ENDINGS
-            if isinstance(event.created_at, int) and not own_end:  # every event that was taken has a true time
+            if not self._is_own_end(event):
                 self.take(event)
+        return self.events + ends
+
+    def _is_own_end(self, event: Any) -> bool:
+        return event.run_id == self.root.run_id and _short_name(event) in _ENDINGS
 
     def publish(self, event: RunEvent) -> None:
         """Hand an event to the watchers. Members that a stopped or failed leader left behind end before it."""
@@ -151,6 +182,10 @@ class RunRecording:
         return now
 
     # -- what was seen --------------------------------------------------------------------------------------------
+
+    def seen(self, run_id: str) -> RunRecord | None:
+        """Return a run as watchers see it now; None if they have not seen it begin."""
+        return next((run for run in self.seen_runs() if run.run_id == run_id), None)
 
     def seen_runs(self) -> list[RunRecord]:
         """Return the run and every member run as watchers see them now, leaders first."""

@@ -11,9 +11,8 @@ from collections.abc import Sequence
 from agno.models.message import Message
 
 from lib.records import ToolCallRecord
-from lib.storage.reading.calls import to_arguments
-from lib.storage.reading.messages import to_tool_requests
-from lib.storage.translation import to_text
+from lib.storage.reading.calls import to_unmade_call
+from lib.storage.reading.messages import to_message, to_tool_requests
 
 
 class RefusedCalls:
@@ -23,8 +22,13 @@ class RefusedCalls:
         self._read: dict[str, int] = {}  # how many messages belong to earlier requests, by run id
         self._known: dict[str, set[str]] = {}  # tool_call_ids of the newest request, made or found, by run id
 
-    def find(self, run_id: str, messages: Sequence[Message], *, before: str | None = None) -> list[ToolCallRecord]:
-        """Return the refused calls of the run's newest request, in its order; those before a call that now begins."""
+    def find(
+        self, run_id: str, messages: Sequence[Message], *, before: str | None = None, unanswered: bool = False
+    ) -> list[ToolCallRecord]:
+        """Return the refused calls of the run's newest request, in its order; those before a call that now begins.
+
+        With `unanswered`, for a run that ends early, also those that were asked for and never made.
+        """
         if run_id not in self._read:  # its model was not asked yet
             return []
         known = self._known.setdefault(run_id, set())
@@ -35,18 +39,10 @@ class RefusedCalls:
             if request.tool_call_id == before:
                 break
             answer = answers.get(request.tool_call_id)
-            if answer is None or request.tool_call_id in known:
+            if request.tool_call_id in known or (answer is None and not unanswered):
                 continue
             known.add(request.tool_call_id)
-            found.append(
-                ToolCallRecord(
-                    tool_call_id=request.tool_call_id,
-                    tool_name=request.tool_name,
-                    arguments=to_arguments(request.arguments),
-                    result=to_text(answer.content),
-                    failed=answer.tool_call_error is True,
-                )
-            )
+            found.append(to_unmade_call(request, to_message(answer.to_dict()) if answer else None))
         if before is not None:
             known.add(before)
         return found

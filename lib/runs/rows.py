@@ -24,8 +24,8 @@ from agno.run.team import TeamRunInput, TeamRunOutput
 from lib.errors import StorageError
 from lib.records import RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
 from lib.runs.recording import RunRecording, SpokenRequest
-from lib.storage.reading.calls import to_arguments, to_tool_call
-from lib.storage.reading.messages import to_tool_requests
+from lib.storage.reading.calls import to_tool_call, to_unmade_call
+from lib.storage.reading.messages import to_message, to_tool_requests
 from lib.storage.translation import to_text
 
 logger = logging.getLogger("roundtable.runs")
@@ -61,20 +61,29 @@ class RunRows:
 
         def upsert_run(run: Any, *args: Any, **options: Any) -> Any:
             if run.run_id == self._root.run_id:
-                self._recording.catch_up(run.events or [])
+                run.events = self._recording.catch_up(run.events or [])
                 for member_run in self._forgotten():
                     self._write(member_run)
-            if self._seen(run.run_id) is None and _name(run.status) != "COMPLETED":
+            if self._recording.seen(run.run_id) is None and _name(run.status) != "COMPLETED":
                 return None  # stopped before it began: nothing of it was shown, nothing happened in it
             self._make_true(run)
+            if run.run_id == self._root.run_id and _name(run.status) != "RUNNING":  # a checkpoint is not the end
+                self._recording.closed = True
             self._written.add(run.run_id)
             return self._adapter.upsert_run(run, *args, **options)
 
         covered.upsert_run = upsert_run  # type: ignore[method-assign]  # on this copy only
         return covered
 
+    def show_unseen(self) -> None:
+        """Publish the calls that Agno did not report, for when it wrote nothing: before the end of the run is told."""
+        seen = self._recording.seen_runs()[0]
+        for run in (*self._forgotten(), self._to_agno(seen, seen.status)):
+            self._recording.show_calls(_calls(run), run_id=run.run_id or "")
+
     def write_all(self, status: RunStatus) -> None:
         """Write the run and its member runs as seen, for when Agno wrote nothing."""
+        self._recording.closed = True
         for member_run in self._forgotten():
             self._write(member_run)
         self._write(self._to_agno(self._recording.seen_runs()[0], status))
@@ -102,7 +111,7 @@ class RunRows:
 
     def _make_true(self, run: Any) -> None:
         """Make a run that is about to be written agree with what was seen of it."""
-        seen = self._seen(run.run_id)
+        seen = self._recording.seen(run.run_id)
         if seen is None:
             return
         for tool in run.tools or ():
@@ -110,8 +119,8 @@ class RunRows:
         ours = self._note(run, seen)
         if _name(run.status) == "COMPLETED":
             return
-        self._show_unseen_calls(run, seen)
-        seen = self._seen(run.run_id) or seen
+        self._recording.show_calls(_calls(run), run_id=run.run_id)
+        self._drop_unseen(run)
         self._mend_events(run, ours)
         if seen.error:
             ours.setdefault("error", seen.error)
@@ -153,19 +162,13 @@ class RunRows:
                 ours["error"], ours["error_type"] = event.content, event.error_type
                 ours["error_kind"] = event.additional_data["roundtable"]["error_kind"]
 
-    def _show_unseen_calls(self, run: Any, seen: RunRecord) -> None:
-        """Publish the tool calls that went on after a stop, which Agno stores and does not report."""
-        known = {part.call.tool_call_id: part.call for part in seen.segments if not isinstance(part, TextSegment)}
-        at = datetime.fromtimestamp(self._recording.done_at(seen.run_id), UTC)
-        for call in _calls(run):
-            before = known.get(call.tool_call_id)
-            if before is None or (before.result is None and call.result is not None):
-                self._recording.publish_call(
-                    call, run_id=seen.run_id, parent_run_id=seen.parent_run_id, at=at, begun=before is not None
-                )
-
-    def _seen(self, run_id: str) -> RunRecord | None:
-        return next((run for run in self._recording.seen_runs() if run.run_id == run_id), None)
+    def _drop_unseen(self, run: Any) -> None:
+        """Take out the copies of member runs that were stopped before they began: nothing happened in them."""
+        kept = [each for each in getattr(run, "member_responses", ()) if self._recording.seen(each.run_id) is not None]
+        for member_run in kept:
+            self._drop_unseen(member_run)
+        if hasattr(run, "member_responses"):
+            run.member_responses = kept
 
     def _to_agno(self, seen: RunRecord, status: RunStatus) -> AgnoRun:
         """Return a run as seen, the way Agno stores one."""
@@ -177,12 +180,13 @@ class RunRows:
             "user_id": seen.user_id,
             "parent_run_id": seen.parent_run_id,
             "status": _AGNO_STATUS.get(status, AgnoStatus.cancelled),
-            "messages": self._recording.members.messages(seen.run_id)
+            "messages": self._recording.messages(seen.run_id)
             or [Message(role="user", content=seen.question, images=images)],
             "tools": [_to_tool(part.call) for part in seen.segments if not isinstance(part, TextSegment)],
             "metadata": {"roundtable": {"settings": dict(seen.settings)}},
             "model": model_id or None,
             "model_provider": provider or None,
+            "events": list(self._recording.events) if seen.run_id == self._root.run_id else None,
             "metrics": RunMetrics(duration=seen.duration_s),
             "created_at": int((seen.started_at or datetime.now(UTC)).timestamp()),
         }
@@ -224,13 +228,7 @@ def _calls(run: Any) -> Iterator[ToolCallRecord]:
     for request in (request for message in _own_answers(run) for request in to_tool_requests(message.tool_calls)):
         if request.tool_call_id not in known:
             answer = answers.get(request.tool_call_id)
-            yield ToolCallRecord(
-                tool_call_id=request.tool_call_id,
-                tool_name=request.tool_name,
-                arguments=to_arguments(request.arguments),
-                result=None if answer is None else to_text(answer.content),
-                failed=answer is not None and answer.tool_call_error is True,
-            )
+            yield to_unmade_call(request, to_message(answer.to_dict()) if answer else None)
 
 
 def _own_answers(run: Any) -> list[Message]:

@@ -72,6 +72,7 @@ class RunWorker:
         self._woken = threading.Event()
         self._lock = threading.Lock()
         self._ending: RunStatus | None = None
+        self._failure: Reason | None = None  # why it failed, where no event of Agno's says so
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._thread = threading.Thread(target=self._live, name=f"run-{request.run_id[:8]}", daemon=True)
@@ -166,10 +167,10 @@ class RunWorker:
             with window_read(history_reach(team, request.window)):
                 run_to_end(self._main(team))
         except RoundtableError as error:  # said by us, for a person
-            self._recording.end(RunStatus.FAILED, Reason(ErrorKind.REFUSED, str(error)))
+            self._failure = Reason(ErrorKind.REFUSED, str(error))
         except Exception as error:  # noqa: BLE001 - whatever a team, tool or provider raises must not end the thread
             self._log_defect("failed outside its events", error)
-            self._recording.end(RunStatus.FAILED, to_reason(type(error).__name__, str(error)))
+            self._failure = to_reason(type(error).__name__, str(error))
 
     async def _main(self, team: Team) -> None:
         with self._lock:
@@ -190,6 +191,7 @@ class RunWorker:
 
     async def _stream(self, team: Team) -> None:
         request = self.request
+        self._recording.members.lead(request.run_id)
         events = team.arun(
             request.question,
             stream=True,
@@ -225,7 +227,12 @@ class RunWorker:
     def _close(self) -> None:
         """Publish the end if nothing has, write the row if nothing has, and check what the database holds."""
         recording = self._recording
-        recording.end(self._ending or RunStatus.FAILED, None if self._ending else NO_END)
+        if not self._rows.written:
+            self._rows.show_unseen()
+        if self._failure is not None or self._ending is None:
+            recording.end(RunStatus.FAILED, self._failure or NO_END)
+        else:
+            recording.end(self._ending)
         status = self.log.snapshot().status
         if not self._rows.written and status is not RunStatus.INTERRUPTED:
             self._rows.write_all(status)
