@@ -9,12 +9,22 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy.dialects import registry
+from sqlalchemy.dialects.mysql.mysqlconnector import MySQLDialect_mysqlconnector
+from sqlalchemy.engine import URL, ExceptionContext, make_url
 from sqlalchemy.exc import ArgumentError
 
 from lib.errors import DatabaseUnavailable, SettingsError
-from lib.storage.faults import DATABASE_ERRORS, retried, to_storage_error, told_as_storage_errors
+from lib.storage.faults import (
+    DATABASE_ERRORS,
+    FaultKind,
+    retried,
+    to_fault,
+    to_storage_error,
+    told_as_storage_errors,
+)
 from lib.storage.json_text import to_json
+from lib.storage.keys import KEY_ON_SQLITE, to_key
 
 Result = TypeVar("Result")
 Dialect = Literal["sqlite", "mysql"]
@@ -30,15 +40,19 @@ class Connector:
     """A database that can be worked on. Errors come out as DatabaseBusy or DatabaseUnavailable."""
 
     engine: Engine
+    reader: Engine  # what `read` works on; on SQLite the same
     dialect: Dialect
     address: str  # for people: no password, no options
     database: str  # SQLite: the file; MySQL: the name of the database
 
     def read(self, work: Callable[[Connection], Result]) -> Result:
-        """Return what `work` reads; a failure is an error, never an empty answer (F3)."""
+        """Return what `work` reads; a failure is an error, never an empty answer (F3).
+
+        On MySQL each query is one round trip and sees what was committed until then; nothing can be written.
+        """
 
         def once() -> Result:
-            with self.engine.connect() as connection:
+            with self.reader.connect() as connection:
                 return work(connection)
 
         with told_as_storage_errors(self.address):
@@ -58,6 +72,11 @@ class Connector:
                 return work(connection)
 
         return retried(once, attempts=10, patience_s=patience_s)
+
+    def close(self) -> None:
+        """Close all connections."""
+        self.engine.dispose()
+        self.reader.dispose()
 
     def check(self) -> None:
         """Raise DatabaseUnavailable or DatabaseBusy where the database does not answer now."""
@@ -108,6 +127,7 @@ def _build_sqlite(url: URL, busy_timeout_s: float) -> Connector:
     def _prepare(connection: Any, _record: object) -> None:
         connection.isolation_level = None  # transactions begin where the listener below says so
         connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
+        connection.create_function(KEY_ON_SQLITE, 1, to_key, deterministic=True)
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("PRAGMA synchronous = FULL")
 
@@ -116,7 +136,7 @@ def _build_sqlite(url: URL, busy_timeout_s: float) -> Connector:
         writes = connection.get_execution_options().get("roundtable_writes")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
-    return Connector(engine=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
+    return Connector(engine=engine, reader=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
 
 
 def _lower(value: object) -> object:
@@ -140,20 +160,48 @@ def _make_folder(file: Path) -> None:
             )
 
 
+class _ReaderDialect(MySQLDialect_mysqlconnector):
+    """The driver's dialect for connections that only read, each statement for itself: no transaction to roll back."""
+
+    supports_statement_cache = True
+
+    def do_rollback(self, dbapi_connection: Any) -> None:
+        """Do nothing: SQLAlchemy ends every use of a connection so, and it would cost a round trip."""
+
+
+def _assumed() -> bool:
+    return True
+
+
+registry.register("mysql.roundtable_reader", __name__, _ReaderDialect.__name__)
+
+
 def _build_mysql(url: URL, busy_timeout_s: float) -> Connector:
     if not url.database:
         raise SettingsError("DATABASE_URL", got="an address without a database name", takes=_TAKES)
+    options: dict[str, Any] = {
+        "json_serializer": to_json,
+        "hide_parameters": True,
+        "pool_recycle": 1800,
+        "pool_timeout": 15,
+        "connect_args": {"connection_timeout": 5} if "connection_timeout" not in url.query else {},
+    }
     engine = create_engine(
         url,
-        json_serializer=to_json,
-        hide_parameters=True,
+        **options,
         pool_pre_ping=True,
-        pool_recycle=1800,
         pool_size=10,
         max_overflow=20,
-        pool_timeout=15,
         isolation_level="READ COMMITTED",  # the default deadlocks on simultaneous first messages (F7)
-        connect_args={"connection_timeout": 5} if "connection_timeout" not in url.query else {},
+    )
+    # Without pings: a read that meets a dead connection is done again on a new one (`Connector.read`).
+    reader = create_engine(
+        url.set(drivername="mysql+roundtable_reader"),
+        **options,
+        pool_size=5,
+        max_overflow=25,
+        pool_reset_on_return=None,
+        isolation_level="AUTOCOMMIT",
     )
 
     @event.listens_for(engine, "connect")
@@ -164,7 +212,21 @@ def _build_mysql(url: URL, busy_timeout_s: float) -> Connector:
         cursor.execute("SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_TRANS_TABLES')")
         cursor.close()
 
+    @event.listens_for(reader, "connect")
+    def _forbid_writing(connection: Any, _record: object) -> None:
+        cursor = connection.cursor()
+        cursor.execute("SET SESSION TRANSACTION READ ONLY")
+        cursor.close()
+        # The driver asks it before every statement, with a ping; the statement itself tells it as well.
+        connection.is_connected = _assumed
+
+    @event.listens_for(reader, "handle_error")
+    def _tell_disconnects(context: ExceptionContext) -> None:
+        # More than SQLAlchemy knows of: what is tried again must not meet the same connection.
+        if to_fault(context.original_exception).kind is FaultKind.UNREACHABLE:
+            context.is_disconnect = True
+
     user = f"{url.username}@" if url.username else ""
     port = f":{url.port}" if url.port else ""
     address = f"mysql://{user}{url.host or 'localhost'}{port}/{url.database}"
-    return Connector(engine=engine, dialect="mysql", address=address, database=url.database)
+    return Connector(engine=engine, reader=reader, dialect="mysql", address=address, database=url.database)

@@ -103,7 +103,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        self.connector.engine.dispose()
+        self.connector.close()
 
 
 def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S) -> Database:
@@ -134,7 +134,7 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
                 create_following_table,
             )
     except BaseException:
-        connector.engine.dispose()
+        connector.close()
         raise
     outbox.flush()
     return Database(

@@ -275,32 +275,39 @@ def _storable(words: str) -> str:
 # -- reading them ------------------------------------------------------------------------------------------------------
 
 
-def read_heads(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> dict[str, Mapping[str, Any]]:
-    """Return the heads of some session rows by session id: those that are not older than their row."""
-    columns = (
-        *(heads.c.session_id, heads.c.written_at, heads.c.first_question, heads.c.component_name),
-        *(heads.c.runs, heads.c.failed_runs, heads.c.unfinished_runs, heads.c.tokens, heads.c.duration_s),
-        *(heads.c.last_run_id, heads.c.last_status),
+HEAD_COLUMNS = tuple(
+    heads.c[name].label(f"head_{name}")
+    for name in (
+        *("session_key", "written_at", "first_question", "runs", "failed_runs", "unfinished_runs"),
+        *("tokens", "duration_s", "last_run_id", "last_status"),
     )
-    keys = [to_key(row["session_id"]) for row in rows]
-    found = connection.execute(select(*columns).where(heads.c.session_key.in_(keys))).mappings()
-    written_at = {row["session_id"]: row["updated_at"] for row in rows}
-    return {
-        head["session_id"]: dict(head) for head in found if head["written_at"] == written_at.get(head["session_id"])
+)
+
+
+def to_details(rows: Sequence[Mapping[Any, Any]]) -> listing.Details:
+    """Return what heads tell of session rows read with `HEAD_COLUMNS`; nothing of a row that is newer than its head."""
+    found = {
+        row["session_id"]: row
+        for row in rows
+        if row["head_session_key"] is not None and row["head_written_at"] == row["updated_at"]
     }
-
-
-def to_details(found: Mapping[str, Mapping[str, Any]]) -> listing.Details:
-    """Return what heads tell of a page of sessions."""
     return listing.Details(
-        runs={session_id: head["runs"] for session_id, head in found.items()},
+        runs={session_id: row["head_runs"] for session_id, row in found.items()},
         last={
-            session_id: (head["last_run_id"], RunStatus(head["last_status"]))
-            for session_id, head in found.items()
-            if head["last_run_id"] and head["last_status"]
+            session_id: (row["head_last_run_id"], RunStatus(row["head_last_status"]))
+            for session_id, row in found.items()
+            if row["head_last_run_id"] and row["head_last_status"]
         },
         first_questions={
-            session_id: head["first_question"] for session_id, head in found.items() if head["first_question"]
+            session_id: row["head_first_question"] for session_id, row in found.items() if row["head_first_question"]
         },
-        sums=found,
+        sums={
+            session_id: listing.Sums(
+                tokens=row["head_tokens"],
+                duration_s=row["head_duration_s"],
+                failed_runs=row["head_failed_runs"],
+                unfinished_runs=row["head_unfinished_runs"],
+            )
+            for session_id, row in found.items()
+        },
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import ColumnElement, LargeBinary, String, and_, literal
+from sqlalchemy import BindParameter, ColumnElement, LargeBinary, String, and_, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -126,9 +126,10 @@ def _value_on_mysql(element: _InColumnCharset, compiler: Any, **kw: Any) -> str:
     return str(value) if charset == "utf8mb4" else f"CONVERT({value} USING {charset})"
 
 
-def exactly(column: ColumnElement[Any], value: str) -> ColumnElement[bool]:
+def exactly(column: ColumnElement[Any], value: str | BindParameter[str]) -> ColumnElement[bool]:
     """Return the condition that a column holds these very characters (F6: 'bob' is not 'Bob', 'Bob ' or 'Böb').
 
     The plain comparison lets the database use its index; the second one decides.
     """
-    return and_(column == _InColumnCharset(literal(value)), _Bytes(column) == _Bytes(literal(value)))
+    given = literal(value) if isinstance(value, str) else value
+    return and_(column == _InColumnCharset(given), _Bytes(column) == _Bytes(given))

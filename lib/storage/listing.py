@@ -1,26 +1,20 @@
-"""The queries behind the lists of sessions: page by page, each at the cost of its page."""
+"""What a list shows of a session: its row, what its runs tell where no head does, and both as a summary."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
-    and_,
     case,
     func,
-    or_,
     select,
-    true,
-    union_all,
 )
 
-from lib.records import LAB_SESSION_PREFIX, RunStatus, SessionKind, SessionSummary
-from lib.storage.cursors import check_limit, read_cursor, write_cursor
+from lib.records import RunStatus, SessionKind, SessionSummary
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part, parse_part
 from lib.storage.legacy_runs import read_legacy_runs
@@ -39,9 +33,9 @@ _STATUS = {
     "RUNNING": RunStatus.RUNNING,
     "PENDING": RunStatus.WAITING,
 }
+_KINDS = {kind.value: kind for kind in SessionKind}
 
-
-_SESSION_COLUMNS = (
+SESSION_COLUMNS = (
     *(sessions.c.session_id, sessions.c.session_type, sessions.c.user_id),
     *(sessions.c.agent_id, sessions.c.team_id, sessions.c.workflow_id),
     *(sessions.c.created_at, sessions.c.updated_at),
@@ -54,57 +48,29 @@ _SESSION_COLUMNS = (
     json_part(sessions.c.session_data, "$.forked_from_session_id").label("forked_from"),
     json_part(sessions.c.session_data, f"$.{OUR_KEY}").label("ours"),
 )
-_OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
-
-
-# -- sessions ----------------------------------------------------------------------------------------------------------
-
-
-def read_session_page(
-    connection: Connection, *, user_id: str | None, limit: int, cursor: str | None, hidden: bool = False
-) -> tuple[list[Mapping[str, Any]], str | None]:
-    """Return a page of a user's session rows (None: anybody's), the last used first, and the cursor of the next one."""
-    limit = check_limit(limit)
-    owned = true() if user_id is None else exactly(sessions.c.user_id, user_id)
-    shown = true() if hidden else ~_OF_THE_LAB
-    before: ColumnElement[bool] = true()
-    # Rows that old programs left without updated_at are placed by created_at. Two branches, so that the many others are
-    # read along the index and not sorted.
-    dated, undated = sessions.c.updated_at, sessions.c.created_at
-    branches = []
-    for moment, condition in ((dated, dated.is_not(None)), (undated, dated.is_(None))):
-        if cursor is not None:
-            used_at, last_id = read_cursor(cursor, int, str)
-            before = and_(moment <= used_at, or_(moment < used_at, sessions.c.session_id < last_id))
-        branch = (
-            select(sessions.c.session_id, moment.label("used_at"))
-            .where(owned, condition, before, shown)
-            .order_by(moment.desc(), sessions.c.session_id.desc())
-            .limit(limit + 1)
-        )
-        branches.append(select(branch.subquery()))
-    found = union_all(*branches).subquery()
-    page = connection.execute(
-        select(found).order_by(found.c.used_at.desc(), found.c.session_id.desc()).limit(limit + 1)
-    ).all()
-    ids = [row.session_id for row in page[:limit]]
-    last = page[limit - 1] if len(page) > limit else None
-    next_cursor = None if last is None else write_cursor(last.used_at, last.session_id)
-    return read_session_rows(connection, ids), next_cursor
 
 
 def read_session_rows(connection: Connection, session_ids: Sequence[str]) -> list[Mapping[str, Any]]:
     """Return what lists need of the session rows with these ids, in their order."""
-    rows = connection.execute(select(*_SESSION_COLUMNS).where(sessions.c.session_id.in_(session_ids))).mappings().all()
+    rows = connection.execute(select(*SESSION_COLUMNS).where(sessions.c.session_id.in_(session_ids))).mappings().all()
     by_id = {row["session_id"]: dict(row) for row in rows}
     return [by_id[session_id] for session_id in session_ids if session_id in by_id]
 
 
 def find_session(connection: Connection, *, session_id: str, user_id: str | None) -> Mapping[str, Any] | None:
     """Return one of the user's session rows; with None, anybody's."""
-    statement = select(*_SESSION_COLUMNS).where(exactly(sessions.c.session_id, session_id))
+    statement = select(*SESSION_COLUMNS).where(exactly(sessions.c.session_id, session_id))
     row = connection.execute(statement).mappings().first()
     return dict(row) if row is not None and (user_id is None or row["user_id"] == user_id) else None
+
+
+class Sums(NamedTuple):
+    """What all runs of a session add up to."""
+
+    tokens: int | None
+    duration_s: float | None
+    failed_runs: int
+    unfinished_runs: int  # questions without a result
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +80,7 @@ class Details:
     runs: Mapping[str, int] = field(default_factory=dict)
     last: Mapping[str, tuple[str, RunStatus]] = field(default_factory=dict)  # run id, status as if it were not live
     first_questions: Mapping[str, str] = field(default_factory=dict)
-    sums: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)  # what all runs add up to
+    sums: Mapping[str, Sums] = field(default_factory=dict)
 
     def __or__(self, other: Details) -> Details:
         return Details(
@@ -210,13 +176,13 @@ def _to_question(content: str) -> str:
 
 
 def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[LiveRun] = ()) -> SessionSummary:
-    """Return what a list shows of a session."""
+    """Return what a list shows of a session; `live` are its own live runs."""
     ours = _ours(row)
     session_id = row["session_id"]
     last_run_id, last_status = details.last.get(session_id, (None, None))
-    states = {run.run_id: run.state for run in live if run.session_id == session_id}
+    states = {run.run_id: run.state for run in live}
     sums = details.sums.get(session_id)
-    kind = SessionKind(row["session_type"]) if row["session_type"] in set(SessionKind) else SessionKind.AGENT
+    kind = _KINDS.get(row["session_type"], SessionKind.AGENT)
     title = parse_part(row["title"])
     tags = ours.get("tags")
     return SessionSummary(
@@ -225,7 +191,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[
         kind=kind,
         component_id=row[f"{kind.value}_id"] or row["team_id"] or row["agent_id"] or row["workflow_id"] or "",
         title=title if isinstance(title, str) and title else None,
-        first_question=_first_question(row) or details.first_questions.get(session_id) or None,
+        first_question=_optional_text(ours.get("first_question")) or details.first_questions.get(session_id) or None,
         runs=details.runs.get(session_id, 0),
         created_at=_to_time(row["created_at"]),
         updated_at=_to_time(row["updated_at"] or row["created_at"]),
@@ -236,10 +202,10 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[
         forked_from_session_id=_optional_text(parse_part(row["forked_from"])),
         title_by=_optional_text(ours.get("title_by")) if title else None,
         component_name=_optional_text(parse_part(row["component_name"])),
-        tokens=sums["tokens"] if sums else None,
-        duration_s=sums["duration_s"] if sums else None,
+        tokens=sums.tokens if sums else None,
+        duration_s=sums.duration_s if sums else None,
         # Questions without a result are live, or were interrupted.
-        failed_runs=sums["failed_runs"] + max(0, sums["unfinished_runs"] - len(states)) if sums else None,
+        failed_runs=sums.failed_runs + max(0, sums.unfinished_runs - len(states)) if sums else None,
     )
 
 

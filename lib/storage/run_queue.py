@@ -166,9 +166,13 @@ def enter(connection: Connection, *, session_id: str, run_id: str, user_id: str)
     )
 
 
+_ENTRIES = select(run_queue, (database_now() - run_queue.c.heartbeat_at).label("silent_s")).order_by(
+    run_queue.c.sequence
+)
+
+
 def _entries(connection: Connection, *conditions: Any) -> list[Row[Any]]:
-    silent = (database_now() - run_queue.c.heartbeat_at).label("silent_s")
-    return list(connection.execute(select(run_queue, silent).where(*conditions).order_by(run_queue.c.sequence)))
+    return list(connection.execute(_ENTRIES.where(*conditions)))
 
 
 def _is_alive(entry: Row[Any]) -> bool:

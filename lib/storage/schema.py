@@ -189,7 +189,9 @@ def create_tables(connector: Connector, adapter: BaseDb, *further: Callable[[Con
         for create in further:
             connector.write(create)
         if connector.dialect == "mysql":
-            setattr(connector.engine.dialect, CHARSET_ATTRIBUTE, connector.read(_charset_of_agno))
+            charset = connector.read(_charset_of_agno)
+            for engine in (connector.engine, connector.reader):
+                setattr(engine.dialect, CHARSET_ATTRIBUTE, charset)
         found = inspect(connector.engine)
         _check_agno_indexes(connector, adapter, found)
         for name, (table_name, columns) in _INDEXES.items():

@@ -6,12 +6,12 @@ there as a missing one. Lists read columns, not runs.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from sqlalchemy import select
+from sqlalchemy import Connection, select
 
 from lib.errors import RunNotFound, SessionNotFound
 from lib.records import (
@@ -34,7 +34,7 @@ from lib.storage.legacy_runs import read_legacy_runs
 from lib.storage.media import MediaFolder
 from lib.storage.outbox import Outbox
 from lib.storage.reading import to_run_record, to_run_records_of_blob
-from lib.storage.run_queue import RunQueue
+from lib.storage.run_queue import LiveRun, RunQueue
 from lib.storage.schema import sessions
 from lib.storage.session_lists import to_list_scope
 from lib.storage.writing import is_deleted
@@ -74,22 +74,28 @@ class SessionReads:
         scope = to_list_scope(user_id, where)
         if session_lists.is_plain(where, order):
             rows, next_cursor = self._connector.read(
-                lambda connection: listing.read_session_page(
+                lambda connection: session_lists.read_recent_page(
                     connection, user_id=scope, limit=limit, cursor=cursor, hidden=where.hidden
                 )
             )
-            return Page(items=self._to_summaries(rows), next_cursor=next_cursor)
+        else:
+            rows, next_cursor = self._read_filtered_page(where, order, scope, limit, cursor)
+        live = self._queue.live(user_id=scope) if rows else ()
+        return Page(items=self._to_summaries(rows, live), next_cursor=next_cursor)
+
+    def _read_filtered_page(
+        self, where: SessionFilter, order: SessionOrder, scope: str | None, limit: int, cursor: str | None
+    ) -> tuple[list[Mapping[str, Any]], str | None]:
         live = self._live_sessions(where, scope, order)
 
-        def work(connection: Any) -> tuple[list[Mapping[str, Any]], str | None]:
+        def work(connection: Connection) -> tuple[list[Mapping[str, Any]], str | None]:
             ids, following = session_lists.read_filtered_page(
                 connection, where, order=order, user_id=scope, live=live, limit=limit, cursor=cursor
             )
-            found = listing.read_session_rows(connection, ids)
+            found = session_lists.read_rows(connection, ids)
             return [row for row in found if scope is None or row["user_id"] == scope], following
 
-        rows, next_cursor = self._connector.read(work)
-        return Page(items=self._to_summaries(rows), next_cursor=next_cursor)
+        return self._connector.read(work)
 
     def count_sessions(self, *, user_id: str | Reader, where: SessionFilter | None = None) -> SessionCounts:
         """Return how many of the sessions there are, and how many under each team, collection and tag."""
@@ -112,10 +118,10 @@ class SessionReads:
         scope = to_scope(user_id)
         if not is_storable_id(session_id):
             return None
-        row = self._connector.read(
-            lambda connection: listing.find_session(connection, session_id=session_id, user_id=scope)
-        )
-        return None if row is None else self._to_summaries([row])[0]
+        rows = self._connector.read(lambda connection: session_lists.read_rows(connection, [session_id]))
+        if not rows or (scope is not None and rows[0]["user_id"] != scope):
+            return None
+        return self._to_summaries(rows, self._queue.live_in([session_id]))[0]
 
     def get_session_row(self, session_id: str, *, user_id: str | Reader) -> Mapping[str, Any]:
         """Return the session's row as it is stored."""
@@ -148,19 +154,17 @@ class SessionReads:
             return {}
         return Counter(run.session_id for run in self._queue.live(user_id=scope))
 
-    def _to_summaries(self, rows: Sequence[Mapping[str, Any]]) -> tuple[SessionSummary, ...]:
-        def read_details(connection: Any) -> listing.Details:
-            found = heads.read_heads(connection, rows)
-            # Other programs' sessions have no head yet, or an older one: they are looked at themselves.
-            others = [row for row in rows if row["session_id"] not in found]
-            return listing.read_details(connection, others) | heads.to_details(found)
-
-        if not rows:
-            return ()
-        details = self._connector.read(read_details)
-        ids = [row["session_id"] for row in rows]
-        live, kept = self._queue.live_in(ids), self._outbox.kept_sessions(ids)
-        found = (listing.to_session_summary(row, details, live) for row in rows)
+    def _to_summaries(self, rows: Sequence[Mapping[str, Any]], live: Iterable[LiveRun]) -> tuple[SessionSummary, ...]:
+        details = heads.to_details(rows)
+        # Other programs' sessions have no head yet, or an older one: they are looked at themselves.
+        others = [row for row in rows if row["session_id"] not in details.runs]
+        if others:
+            details |= self._connector.read(lambda connection: listing.read_details(connection, others))
+        kept = self._outbox.kept_sessions(row["session_id"] for row in rows)
+        by_session: defaultdict[str, list[LiveRun]] = defaultdict(list)
+        for run in live:
+            by_session[run.session_id].append(run)
+        found = (listing.to_session_summary(row, details, by_session.get(row["session_id"], ())) for row in rows)
         return tuple(replace(summary, unsaved=True) if summary.session_id in kept else summary for summary in found)
 
     # -- runs ------------------------------------------------------------------------------------------------------

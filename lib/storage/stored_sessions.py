@@ -103,7 +103,7 @@ class StoredSessions:
 
     def close(self) -> None:
         """Let go of the database."""
-        self._connector.engine.dispose()
+        self._connector.close()
 
 
 def open_stored_sessions(settings: Settings) -> StoredSessions:
@@ -128,7 +128,7 @@ def open_for_reading(settings: Settings) -> Connector:
     engine = create_engine(
         f"sqlite:///file:{file.as_uri().removeprefix('file://')}?mode=ro&uri=true", hide_parameters=True
     )
-    return Connector(engine=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
+    return Connector(engine=engine, reader=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
 
 
 def _read(connection: Connection, session_id: str) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:

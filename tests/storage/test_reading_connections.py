@@ -1,0 +1,105 @@
+"""How the database is read: in few round trips, never writing, and on through restarts and broken connections."""
+
+from __future__ import annotations
+
+import contextlib
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from sqlalchemy import delete
+
+from lib.errors import DatabaseUnavailable, StorageError
+from lib.storage import open_database
+from lib.storage.schema import runs
+from tests.conftest import build_settings
+from tests.storage.workers import new_id, stage, store_runs
+
+READERS = 8
+
+
+@pytest.fixture
+def on_mariadb(mariadb, tmp_path):
+    """An open database on MariaDB, and its name."""
+    mariadb.start()
+    name = mariadb.create_database()
+    database = open_database(build_settings(tmp_path, database_url=mariadb.url(name)))
+    yield database, name
+    database.close()
+    mariadb.start()
+    mariadb.drop_database(name)
+
+
+def read_at_once(database, session_id):
+    """Read in several threads at the same time; what each found."""
+    barrier = threading.Barrier(READERS)
+
+    def read(_connection):
+        with contextlib.suppress(threading.BrokenBarrierError):
+            barrier.wait(2)  # so that each has a connection of its own
+
+    def look(_number):
+        database.connector.read(read)
+        return [one.session_id for one in database.sessions.list_sessions(user_id="ann").items] == [session_id]
+
+    with ThreadPoolExecutor(READERS) as pool:
+        return list(pool.map(look, range(READERS)))
+
+
+def kill_connections(mariadb, name):
+    for connection_id, database in mariadb.execute("SELECT id, db FROM information_schema.processlist"):
+        if database == name:
+            mariadb.execute(f"KILL CONNECTION {connection_id}")
+
+
+@pytest.mark.parametrize("way", ["restarted", "killed"])
+def test_reads_go_on_when_every_connection_is_dead(on_mariadb, mariadb, way):
+    database, name = on_mariadb
+    session_id = new_id()
+    (run_id,) = store_runs(database, session_id, 1)
+    assert all(read_at_once(database, session_id))
+    for _ in range(2):
+        if way == "restarted":
+            mariadb.stop()
+            mariadb.start()
+        else:
+            kill_connections(mariadb, name)
+        assert all(read_at_once(database, session_id))
+        assert database.sessions.get_run(run_id, user_id="ann").run_id == run_id
+        stage(database, session_id)
+    assert database.sessions.get_session(session_id, user_id="ann").runs == 3
+
+
+def test_a_read_says_that_the_database_is_away_and_works_when_it_is_back(on_mariadb, mariadb):
+    database, _ = on_mariadb
+    store_runs(database, "one", 1)
+    database.sessions.list_sessions(user_id="ann")
+    mariadb.stop()
+    with pytest.raises(DatabaseUnavailable, match="Check that it is running"):
+        database.sessions.list_sessions(user_id="ann")
+    mariadb.start()
+    assert len(database.sessions.list_sessions(user_id="ann").items) == 1
+
+
+def test_a_page_of_sessions_costs_two_round_trips(on_mariadb, mariadb):
+    database, _ = on_mariadb
+    for number in range(5):
+        store_runs(database, f"s{number}", 1)
+
+    def trips():
+        told = dict(mariadb.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_admin_commands')"))
+        return sum(int(number) for number in told.values())  # statements, and pings
+
+    database.sessions.list_sessions(user_id="ann")
+    idle = -trips() + trips()  # what asking costs
+    before = trips()
+    assert len(database.sessions.list_sessions(user_id="ann").items) == 5
+    assert trips() - before - idle == 2  # the page with its heads; what is live
+
+
+def test_reading_cannot_write(database):
+    store_runs(database, "one", 1)
+    with contextlib.suppress(StorageError):  # on MariaDB it is refused, on SQLite taken back
+        database.connector.read(lambda connection: connection.execute(delete(runs)))
+    assert database.sessions.get_session("one", user_id="ann").runs == 1
+    assert len(database.sessions.list_runs("one", user_id="ann").items) == 1
