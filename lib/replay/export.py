@@ -7,7 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from lib.records import RunRecord, SessionKind, Tokens
-from lib.replay.contexts import Absence, AbsentMessage, ModelRequest
+from lib.replay.absences import Absence, AbsentMessage
+from lib.replay.contexts import ModelRequest
 from lib.replay.delegations import Delegation
 from lib.replay.findings import Finding
 from lib.replay.steps import Step, StepKind
@@ -75,6 +76,7 @@ def export_requests(requests: Iterable[ModelRequest], *, later: int | None = Non
             ],
             "absent": [
                 {"message_id": absent.message.message_id, "run_id": absent.run_id, "reason": str(absent.reason)}
+                | ({"or_else": [str(reason) for reason in absent.or_else]} if absent.or_else else {})
                 for absent in listed
             ],
         } | ({"later_left_out": left_out} if left_out else {})

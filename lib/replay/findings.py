@@ -15,9 +15,9 @@ from typing import Any
 
 from lib.events import DelegationEnded, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
 from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, SessionKind, SessionSummary
-from lib.replay.contexts import replaced_by
 from lib.replay.delegations import brings_news, list_results_used
 from lib.replay.order import in_stored_order, whole_second
+from lib.replay.session_history import replaced_by
 
 
 class FindingKind(StrEnum):

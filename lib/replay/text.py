@@ -9,7 +9,8 @@ from datetime import datetime
 from typing import Any
 
 from lib.records import RunRecord, SessionSummary, Tokens
-from lib.replay.contexts import Absence, ModelRequest
+from lib.replay.absences import Absence
+from lib.replay.contexts import ModelRequest
 from lib.replay.delegations import Delegation
 from lib.replay.findings import Finding
 from lib.replay.steps import Step, StepKind
@@ -140,7 +141,8 @@ def write_requests(requests: Iterable[ModelRequest]) -> Iterator[str]:
         later = [absent for absent in request.absent if absent.reason is Absence.LATER]
         for absent in request.absent:
             if absent.reason is not Absence.LATER:
-                told = f"absent, {absent.reason}: {absent.message.role}: {_short(absent.message.content, 100)}"
+                reasons = " or ".join((absent.reason, *absent.or_else))
+                told = f"absent, {reasons}: {absent.message.role}: {_short(absent.message.content, 100)}"
                 yield from _indented(told, "    ")
         if later:
             yield f"    absent, later: {len(later)} messages of later runs"

@@ -5,26 +5,28 @@ put together, for the page and for the command line alike.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from itertools import islice
 
 from lib.errors import RunNotFound
 from lib.events import ModelStarted, RunEvent
-from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, PredictedContext, next_context
+from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, next_context
+from lib.recall.window.evidence import LimitRange, Shape, Unit, agree, find_limits, shape_of
 from lib.records import MessageRecord, RunRecord, RunStatus
+from lib.replay.absences import Explanation
 from lib.replay.contexts import ModelRequest, list_requests
 from lib.replay.delegations import Delegation, HandOver, list_delegations, list_hand_overs
 from lib.replay.findings import Finding, list_findings
 from lib.replay.order import in_stored_order
+from lib.replay.session_history import SessionHistory, Standing
 from lib.replay.steps import Step, list_steps
 from lib.replay.timeline import Timeline, build_timeline
 from lib.replay.token_evidence import find_window_by_tokens
 from lib.storage.reading import to_run_events
 from lib.storage.stored_sessions import StoredSession
 
-NEIGHBOURS = 8
+NEIGHBOURS = 24
 """How many other runs of a session are asked which history limit they agree with."""
 
 
@@ -36,7 +38,7 @@ class Replay:
         self.session = session
         self.runs = tuple(in_stored_order(session.runs))
         self._assumed_window = assumed_window
-        self._rules: dict[str, HistoryRules] = {}
+        self._limits: dict[str, list[LimitRange]] = {}
         self.events = lru_cache(maxsize=64)(self._read_events)
 
     def get_run(self, run_id: str) -> RunRecord:
@@ -62,11 +64,16 @@ class Replay:
         """Return who was asked what."""
         return list_delegations(run)
 
+    @cached_property
+    def history(self) -> SessionHistory:
+        """The session's runs, as each of them found them."""
+        return SessionHistory(self.runs)
+
     def requests(self, run: RunRecord) -> tuple[ModelRequest, ...]:
         """Return what each model request of a run and its members was given, and what was absent."""
         events = self.events(run.run_id)
         starts = Counter(event.run_id for event in events if isinstance(event, ModelStarted)) if events else None
-        return list_requests(run, self.runs, rule=self._predict, model_starts=starts)
+        return list_requests(run, self.history, rule=self._explain, model_starts=starts)
 
     def hand_overs(self, run: RunRecord) -> tuple[HandOver, ...]:
         """Return what each member was told and what it lacked."""
@@ -83,32 +90,39 @@ class Replay:
 
     # -- the history rules in force ------------------------------------------------------------------------------------
 
-    def _predict(self, earlier: Sequence[RunRecord], run: RunRecord) -> PredictedContext | None:
+    def _explain(self, standing: Standing, run: RunRecord) -> Explanation:
+        """Return what the history of a run was, or can have been, under each of the settings that explain it."""
+        told = bool(self.history.stores_history or run.settings or _history_of(run))
         if run.parent_run_id is not None:
-            return None  # what a member was given is its leader's choice, and not stored
-        earlier = with_deleted_runs(earlier, run)
-        return next_context(earlier, self._rules_for(run, earlier))
-
-    def _rules_for(self, run: RunRecord, earlier: Sequence[RunRecord]) -> HistoryRules:
-        """Return the rules a run was asked under: as stored with it, else the ones that explain what it was given."""
-        if run.run_id not in self._rules:
-            self._rules[run.run_id] = self._find_rules(run, earlier)
-        return self._rules[run.run_id]
-
-    def _find_rules(self, run: RunRecord, earlier: Sequence[RunRecord]) -> HistoryRules:
+            return _explain_member(standing, run) if told else Explanation()
+        if not told:
+            assumed = next_context(standing, HistoryRules.configured(num_history_runs=self._window_by_tokens))
+            nothing = next_context(standing, HistoryRules.configured(num_history_messages=0))
+            # A message limit of 0 switches history off as well.
+            return Explanation(predictions=[assumed] if assumed.messages else [assumed, nothing])
+        whole, ranges = _find_limits(standing, run)
         window = _stored_window(run.settings)
-        given = _history_of(run)
-        if not given and window is None:
-            return HistoryRules.configured(num_history_runs=self._window_by_tokens)
-        known = [HistoryRules.configured(num_history_runs=window)] if window is not None else []
-        fitting = [rules for rules in (*known, *_candidates(given, earlier)) if _explains(rules, given, earlier)]
-        for other in self._neighbours(run):
-            before = with_deleted_runs([item for item in self.runs if _stands_before(item, other)], other)
-            agreed = [rules for rules in fitting if _explains(rules, _history_of(other), before)]
-            fitting = agreed or fitting
-            if len(fitting) <= 1:
-                break
-        return fitting[0] if fitting else (known[0] if known else HistoryRules.configured())
+        if window is not None:
+            ranges = agree(ranges, [_exactly(window)]) or ranges
+        ranges, against = self._narrow(ranges, run)
+        return Explanation(predictions=[next_context(whole, one.to_rules()) for one in ranges], against=against)
+
+    def _narrow(self, ranges: list[LimitRange], run: RunRecord) -> tuple[list[LimitRange], int]:
+        """Return those settings that explain what the runs about it were given, too, and how many of these none explains."""
+        against = 0
+        for other in self._neighbours(run) if not run.settings else ():
+            agreed = agree(ranges, self._limits_of(other))
+            against += not agreed
+            ranges = agreed or ranges
+        return ranges, against
+
+    def _limits_of(self, run: RunRecord) -> list[LimitRange]:
+        """Return the settings under which a run was given what it was given."""
+        if run.run_id not in self._limits:
+            groups = ([_find_limits(standing, run)[1] for standing in group] for group in self.history.standings(run))
+            found = next((group for group in groups if any(group)), [])
+            self._limits[run.run_id] = list(dict.fromkeys(limits for ranges in found for limits in ranges))
+        return self._limits[run.run_id]
 
     @cached_property
     def _window_by_tokens(self) -> int:
@@ -117,13 +131,39 @@ class Replay:
         return self._assumed_window if found is None else found
 
     def _neighbours(self, run: RunRecord) -> list[RunRecord]:
-        """Return the nearest runs with history stored; those with the longest history tell the most."""
+        """Return the nearest runs of the same team that were asked without settings of their own."""
         others = [
-            other for other in self.runs if other is not run and other.parent_run_id is None and _history_of(other)
+            other
+            for other in self.runs
+            if other.run_id != run.run_id
+            and other.parent_run_id is None
+            and other.component_id == run.component_id
+            and other.messages
+            and not other.settings
         ]
-        others = [other for other in others if other.component_id == run.component_id]
         place = run.run_index or 0
         return sorted(others, key=lambda other: abs((other.run_index or 0) - place))[:NEIGHBOURS]
+
+
+def _explain_member(standing: Standing, run: RunRecord) -> Explanation:
+    """Return what a member was given of its own runs; no row tells whether it asked for some."""
+    own = [replace(other, parent_run_id=None, member_runs=()) for other in standing]
+    ranges = find_limits(own, _history_of(run))
+    return Explanation(predictions=[next_context(own, limits.to_rules()) for limits in ranges])
+
+
+def _find_limits(standing: Standing, run: RunRecord) -> tuple[Standing, list[LimitRange]]:
+    """Return the runs before `run` with those that were deleted since, and the settings that explain its history."""
+    whole = tuple(with_deleted_runs(standing, run))
+    return whole, find_limits(whole, _history_of(run), incomplete=len(whole) > len(standing))
+
+
+def _history_of(run: RunRecord) -> Shape:
+    return shape_of(message for message in run.messages if message.from_history)
+
+
+def _exactly(window: int) -> LimitRange:
+    return LimitRange(unit=Unit.RUNS, least=window, most=window)
 
 
 def _stored_window(settings: Mapping[str, object]) -> int | None:
@@ -132,10 +172,6 @@ def _stored_window(settings: Mapping[str, object]) -> int | None:
         if isinstance(value, int) and not isinstance(value, bool):
             return value
     return None
-
-
-def _stands_before(item: RunRecord, run: RunRecord) -> bool:
-    return item.parent_run_id is None and (item.run_index or 0) < (run.run_index or 0)
 
 
 def with_deleted_runs(earlier: Sequence[RunRecord], run: RunRecord) -> list[RunRecord]:
@@ -180,41 +216,3 @@ def _to_deleted_run(messages: Sequence[MessageRecord], run: RunRecord) -> RunRec
         question=messages[0].content if messages[0].role == "user" else "",
         messages=tuple(messages),
     )
-
-
-def _history_of(run: RunRecord) -> list[tuple[str, int]]:
-    """Return which history a run was given: the messages, and how many tool requests each still had."""
-    return _shape([message for message in run.messages if message.from_history])
-
-
-def _shape(messages: Sequence[MessageRecord]) -> list[tuple[str, int]]:
-    return [(message.message_id, len(message.tool_requests)) for message in messages]
-
-
-def _explains(rules: HistoryRules, given: Sequence[tuple[str, int]], earlier: Sequence[RunRecord]) -> bool:
-    return _shape(next_context(earlier, rules).messages) == list(given)
-
-
-def _candidates(given: Sequence[tuple[str, int]], earlier: Sequence[RunRecord]) -> Iterator[HistoryRules]:
-    """Yield the rules that could have given exactly this, the plainest first: a window of runs, then a message limit."""
-    everything = next_context(earlier, HistoryRules(num_history_runs=None))
-    places = {message.message_id: place for place, message in enumerate(everything.messages)}
-    first = min((places[message_id] for message_id, _ in given if message_id in places), default=None)
-    if first is None:
-        yield HistoryRules.configured(num_history_runs=0)
-        return
-    run_of_first = everything.messages[first].run_id
-    window = everything.window_run_ids
-    runs = len(window) - window.index(run_of_first) if run_of_first in window else len(window)
-    filters: list[int | None] = [
-        None,
-        sum(1 for message_id, _ in given if everything.messages[places[message_id]].role == "tool")
-        if all(message_id in places for message_id, _ in given)
-        else None,
-    ]
-    left = len(everything.messages) - first
-    for max_tool_calls in dict.fromkeys(filters):
-        for size in range(runs, min(runs + 3, len(window)) + 1):
-            yield HistoryRules(num_history_runs=size, max_tool_calls=max_tool_calls)
-        for size in islice(range(left, len(everything.messages) + 1), 12):
-            yield HistoryRules(num_history_runs=None, num_history_messages=size, max_tool_calls=max_tool_calls)

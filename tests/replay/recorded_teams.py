@@ -6,7 +6,7 @@ import asyncio
 import json
 import re
 import sqlite3
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from agno.models.base import Model
 from agno.models.message import Message
 from agno.models.response import ModelResponse
 from agno.team import Team
+from agno.tools import tool
 
 USER = "ann"
 SESSION = "s1"
@@ -30,7 +31,10 @@ Shape = tuple[tuple[Any, ...], ...]
 
 @dataclass
 class RecordingModel(Model):
-    """Follows the words of the newest user message: `tool 2`, `ask weather finance`, `fail`, `long`; else it answers."""
+    """Follows the words of the newest user message: `tool 2`, `ask weather finance`, `approve`, `fail`; else it answers.
+
+    `failing` fails after its tools; `broken` makes the members that are asked fail.
+    """
 
     id: str = "recording"
     name: str = "Recording"
@@ -45,22 +49,23 @@ class RecordingModel(Model):
         if "fail" in words:
             raise ModelProviderError("this model was told to fail")
         if any(message.role == "assistant" for message in messages[asked:]):
+            if "failing" in words:
+                raise ModelProviderError("this model was told to fail in the end")
             return f"answer to {' '.join(words)}", []
         known = {tool["function"]["name"] for tool in tools or []}
         calls: list[dict[str, Any]] = []
         if "tool" in words and "note" in known:
             count = int(words[words.index("tool") + 1])
             calls += [_call("note", {"text": f"{number} of {' '.join(words)}"}) for number in range(count)]
+        if "approve" in words and "approve" in known:
+            calls.append(_call("approve", {"text": " ".join(words)}))
         if "ask" in words and "delegate_task_to_member" in known:
             named = [
                 word for word in words[words.index("ask") + 1 :] if word in ("weather", "finance", "desk2", "deep")
             ]
             for member_id in named:
-                task = (
-                    f"tool 1 for {member_id} {uuid4().hex[:6]}"
-                    if member_id != "desk2"
-                    else f"ask deep {uuid4().hex[:6]}"
-                )
+                what = "ask deep of" if member_id == "desk2" else f"tool 1 for {member_id}"
+                task = f"{f'please fail for {member_id}' if 'broken' in words else what} {uuid4().hex[:6]}"
                 calls.append(_call("delegate_task_to_member", {"member_id": member_id, "task": task}))
         if calls:
             return ("Let me see. " if "aloud" in words else ""), calls
@@ -111,12 +116,22 @@ def note(text: str) -> str:
     return f"noted {text}"
 
 
+@tool(requires_confirmation=True)
+def approve(text: str) -> str:
+    """Do what somebody has to agree to first."""
+    return f"approved {text}"
+
+
 def shape_of(messages: list[Message]) -> Shape:
     """Return what is compared of the messages of a request."""
     return tuple(
         (message.id, message.role, message.content or "", tuple(call["id"] for call in message.tool_calls or []))
         for message in messages
     )
+
+
+def _new_run() -> dict[str, Any]:
+    return {"session_id": SESSION, "user_id": USER, "run_id": str(uuid4())}
 
 
 class RecordedTeam:
@@ -157,7 +172,7 @@ class RecordedTeam:
             name="desk",
             model=self.models["desk"],
             members=[weather, finance, nested],
-            tools=[note],
+            tools=[note, approve],
             db=self.db,
             telemetry=False,
             add_history_to_context=True,
@@ -169,42 +184,63 @@ class RecordedTeam:
 
     def ask(self, question: str, *, stream: bool = True, stop: bool = False, concurrent: bool = False) -> str:
         """Run one question to its end, or stop it at its first word; return the run's id."""
-        run_id = str(uuid4())
-        options: dict[str, Any] = {"session_id": SESSION, "user_id": USER, "run_id": run_id}
+        options = _new_run()
         if concurrent:
             asyncio.run(self._ask_async(question, options, stop=stop))
         elif stream or stop:
             for event in self.team.run(question, stream=True, stream_events=True, **options):
                 if stop and event.event == "TeamRunContent":
-                    Team.cancel_run(run_id)
+                    Team.cancel_run(options["run_id"])
         else:
             self.team.run(question, **options)
-        return run_id
+        return str(options["run_id"])
 
-    async def _ask_async(self, question: str, options: dict[str, Any], *, stop: bool) -> None:
+    def ask_together(self, questions: Sequence[str]) -> list[str]:
+        """Run several questions at the same time in the one session, none of which finds another; return the runs' ids."""
+        asked = [_new_run() for _ in questions]
+
+        async def ask_all() -> None:
+            await asyncio.gather(
+                *(self._ask_async(question, options) for question, options in zip(questions, asked, strict=True))
+            )
+
+        asyncio.run(ask_all())
+        return [str(options["run_id"]) for options in asked]
+
+    async def _ask_async(self, question: str, options: dict[str, Any], *, stop: bool = False) -> None:
         async for event in self.team.arun(question, stream=True, stream_events=True, **options):
             if stop and event.event == "TeamRunContent":
                 Team.cancel_run(options["run_id"])
 
-    def regenerate(self, run_id: str) -> None:
-        """Answer a question again, in place of its first answer."""
+    def regenerate(self, run_id: str) -> str:
+        """Answer a question again, in place of its first answer; return the new run's id."""
+        known = {row["run_id"] for row in self.rows()}
         for _ in self.team.continue_run(  # type: ignore[call-overload]  # Agno's overloads leave `regenerate` out
             run_id=run_id, session_id=SESSION, user_id=USER, regenerate=True, stream=True, stream_events=True
         ):
             pass
+        (new,) = (row["run_id"] for row in self.rows() if row["run_id"] not in known and not row["parent_run_id"])
+        return str(new)
 
     def delete(self, run_id: str) -> None:
         """Delete a run and its members' runs from the database, and let ten seconds pass.
 
         Agno gives the next run a place that is taken (F8); within one second nothing would tell which of the two was first.
         """
+        self.pass_time()
+        with closing(sqlite3.connect(self.file)) as connection, connection:
+            connection.execute("DELETE FROM agno_runs WHERE run_id = ? OR parent_run_id = ?", (run_id, run_id))
+
+    def pass_time(self) -> None:
+        """Let ten seconds pass: everything that is stored becomes so much older."""
         with closing(sqlite3.connect(self.file)) as connection, connection:
             for row_id, data in connection.execute("SELECT run_id, run_data FROM agno_runs").fetchall():
                 older = re.sub(r'("created_at": )(\d+)', lambda found: f"{found[1]}{int(found[2]) - 10}", data)
                 connection.execute(
-                    "UPDATE agno_runs SET run_data = ?, created_at = created_at - 10 WHERE run_id = ?", (older, row_id)
+                    "UPDATE agno_runs SET run_data = ?, created_at = created_at - 10, updated_at = updated_at - 10"
+                    " WHERE run_id = ?",
+                    (older, row_id),
                 )
-            connection.execute("DELETE FROM agno_runs WHERE run_id = ? OR parent_run_id = ?", (run_id, run_id))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows as Agno reads them, their data parsed."""

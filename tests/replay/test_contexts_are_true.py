@@ -1,6 +1,7 @@
 """The Context view equals what the models were in fact given, message for message, and the ledger's reasons are right.
 
-Generated sessions run through real Agno teams. `HYPOTHESIS_PROFILE=truth` runs thousands of them, for half an hour.
+Generated sessions run through real Agno teams; their models keep what they are given, and an account of our own tells
+why the rest was not (`accounts.py`). `HYPOTHESIS_PROFILE=truth` runs thousands of them; `TRUTH_EXAMPLES` says how many.
 """
 
 from __future__ import annotations
@@ -8,25 +9,27 @@ from __future__ import annotations
 import os
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, Phase, example, given, settings
+from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 
 from lib.records import MessageRecord
+from lib.replay.absences import AbsentMessage
 from lib.replay.contexts import ModelRequest
 from lib.settings import load_settings
 from lib.storage.replaying import Replay
 from lib.storage.stored_sessions import open_stored_sessions
+from tests.replay.accounts import LIMIT_REASONS, Account, Limits, Place, Row, account_for, every_limits, stored_places
 from tests.replay.recorded_teams import SESSION, RecordedTeam, Shape
 
 TRUTH = os.environ.get("HYPOTHESIS_PROFILE") == "truth"
-EXAMPLES = 1000 if TRUTH else 20
+EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "1000")) if TRUTH else 20
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]  # no shrinking: every example runs real teams
 
 thoroughly = settings(
@@ -37,13 +40,6 @@ thoroughly = settings(
 )
 
 pytestmark = [pytest.mark.timeout(0)] if TRUTH else []
-
-SKIPPED = {
-    "CANCELLED": "run_cancelled",
-    "ERROR": "run_error",
-    "PAUSED": "run_paused",
-    "REGENERATED": "run_regenerated",
-}
 
 questions = st.sampled_from(
     [
@@ -56,26 +52,36 @@ questions = st.sampled_from(
         "ask weather finance aloud",
         "ask desk2",
         "ask weather weather",
+        "ask finance broken",
     ]
 )
 turns = st.one_of(
     st.tuples(st.just("ask"), questions, st.sampled_from(["stream", "whole", "concurrent"])),
+    st.tuples(st.just("together"), st.lists(questions, min_size=2, max_size=3), st.none()),
     st.tuples(
         st.just("stop"),
-        st.sampled_from(["a long question", "say tool 1 aloud"]),
+        st.sampled_from(["a long question", "say tool 1 aloud", "ask weather finance aloud"]),
         st.sampled_from(["stream", "concurrent"]),
     ),
-    st.tuples(st.just("fail"), st.just("please fail"), st.sampled_from(["stream", "whole"])),
+    st.tuples(
+        st.just("fail"),
+        st.sampled_from(["please fail", "tool 2 failing", "ask weather failing"]),
+        st.sampled_from(["stream", "whole", "concurrent"]),
+    ),
+    st.tuples(st.just("pause"), st.just("please approve"), st.sampled_from(["stream", "whole"])),
     st.tuples(st.just("regenerate"), st.integers(0, 9), st.none()),
     st.tuples(st.just("delete"), st.integers(0, 9), st.none()),
 )
 limits: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.fixed_dictionaries({"num_history_runs": st.integers(0, 6)}),
-    st.fixed_dictionaries({"num_history_messages": st.integers(1, 9)}),
+    st.fixed_dictionaries({"num_history_messages": st.integers(0, 9)}),
     st.just({}),
 )
 filters: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.just({}), st.fixed_dictionaries({"max_tool_calls_from_history": st.integers(0, 3)})
+)
+scripts = st.fixed_dictionaries(
+    {"turns": st.lists(turns, min_size=2, max_size=7), "slowly": st.booleans()}  # slowly: in seconds of their own
 )
 
 
@@ -99,47 +105,66 @@ def open_replay(team: RecordedTeam, *, assumed_window: int = 3) -> Replay:
 
 @dataclass
 class Played:
-    """What a script did: per run what was absent when it was asked, and all that its models were given."""
+    """What a script did: what each run found, what it was to be given of that, and all that its models were given."""
 
-    absent: dict[str, dict[str, str]] = field(default_factory=dict)
-    given: dict[str, Counter[tuple[str, Shape]]] = field(default_factory=dict)
-    set_aside: dict[str, set[str]] = field(default_factory=dict)  # messages of answers that had been regenerated then
+    limits: Limits
+    before: dict[str, list[Row]] = field(default_factory=dict)  # the rows as each run found them
+    new_answers: dict[str, Row] = field(default_factory=dict)  # the run that a run answers anew, as it stood
+    given: list[tuple[list[str], Counter[tuple[str, Shape]]]] = field(default_factory=list)
+    deleted: set[str] = field(default_factory=set)
+
+    def account_of(self, run_id: str, limits: Limits | None = None) -> Account:
+        """Return the account of a run; with other limits, what it would have been.
+
+        A run that answers another one anew takes over the history that is stored with that one: its context is then
+        its original's. Else Agno asks the session anew, where the original is set aside.
+        """
+        limits = self.limits if limits is None else limits
+        rows, source = self.before[run_id], self.new_answers.get(run_id)
+        if source is None:
+            return account_for(rows, limits)
+        aside = [row | {"status": "REGENERATED"} if row["run_id"] == source["run_id"] else row for row in rows]
+        if not any(message.get("from_history") for message in source["run_data"].get("messages") or []):
+            return account_for(aside, limits)
+        original = self.account_of(source["run_id"], limits)
+        of_source = [row for row in aside if source["run_id"] in (row["run_id"], row["parent_run_id"])]
+        return Account(given=original.given, absent=original.absent | account_for(of_source, limits).absent)
 
 
-def play(team: RecordedTeam, script: list[tuple[str, Any, Any]], limit: dict[str, int]) -> Played:
-    """Play a script; what was absent is told by an account of our own."""
-    played = Played()
-    for action, what, how in script:
+def play(team: RecordedTeam, script: Mapping[str, Any], limits: Limits) -> Played:
+    """Play a script and keep account of it."""
+    played = Played(limits)
+    for action, what, how in script["turns"]:
         before = team.rows()
-        match action:
-            case "regenerate" | "delete":
-                candidates = [row for row in before if row["parent_run_id"] is None and row["status"] == "COMPLETED"]
-                if not candidates:
+        top = [row for row in before if row["parent_run_id"] is None]
+        with recording(team) as given:
+            match action:
+                case "delete":
+                    # When a deleted question was asked is told by the second that its new answer keeps of it.
+                    there = [row for row in top if script["slowly"] or row["status"] != "REGENERATED"]
+                    if there:
+                        run_id = there[what % len(there)]["run_id"]
+                        played.deleted.add(run_id)
+                        team.delete(run_id)
                     continue
-                chosen = candidates[what % len(candidates)]["run_id"]
-                if action == "delete":
-                    team.delete(chosen)
-                    continue
-                with recording(team) as given:
-                    team.regenerate(chosen)
-                known = {row["run_id"] for row in before}
-                (run_id,) = (
-                    row["run_id"] for row in team.rows() if row["run_id"] not in known and not row["parent_run_id"]
-                )
-                # What is absent for it is its original's context; see the test of its own.
-            case _:
-                with recording(team) as given:
-                    run_id = team.ask(
-                        what, stream=how != "whole", stop=action == "stop", concurrent=how == "concurrent"
-                    )
-                played.absent[run_id] = absences(before, limit)
-                played.set_aside[run_id] = own_messages(row for row in before if row["status"] == "REGENERATED")
-        played.given[run_id] = given
+                case "regenerate":
+                    completed = [row for row in top if row["status"] == "COMPLETED"]
+                    if not completed:
+                        continue
+                    source = completed[what % len(completed)]
+                    run_ids = [team.regenerate(source["run_id"])]
+                    played.new_answers[run_ids[0]] = source
+                case "together":
+                    run_ids = team.ask_together(what)
+                case _:
+                    run_ids = [
+                        team.ask(what, stream=how != "whole", stop=action == "stop", concurrent=how == "concurrent")
+                    ]
+        played.before |= dict.fromkeys(run_ids, before)
+        played.given.append((run_ids, given))
+        if script["slowly"]:
+            team.pass_time()
     return played
-
-
-def own_messages(rows: Iterable[dict[str, Any]]) -> set[str]:
-    return {m["id"] for row in rows for m in row["run_data"].get("messages") or [] if not m.get("from_history")}
 
 
 @contextmanager
@@ -151,60 +176,6 @@ def recording(team: RecordedTeam) -> Iterator[Counter[tuple[str, Shape]]]:
     given.update((name, one) for name, model in team.models.items() for one in model.requests[counted[name] :])
 
 
-def absences(rows: list[dict[str, Any]], limit: dict[str, int]) -> dict[str, str]:
-    """Return why each stored message would not be given to the next run: Agno's rules, told a second time."""
-    reasons: dict[str, str] = {}
-    counted: list[tuple[str, list[dict[str, Any]]]] = []
-    for row in rows:
-        reasons |= {message["id"]: "member_message" for message in embedded_messages(row["run_data"])}
-        own = [m for m in row["run_data"].get("messages") or [] if not m.get("from_history") and m["role"] != "system"]
-        if row["parent_run_id"] is not None:
-            reasons |= {message["id"]: "member_message" for message in own}
-        elif row["status"] in SKIPPED:
-            reasons |= {message["id"]: SKIPPED[row["status"]] for message in own}
-        else:
-            counted.append((row["run_id"], own))
-    runs = limit.get("num_history_runs", None if "num_history_messages" in limit else 3)
-    if runs is not None:
-        outside = counted[: max(len(counted) - runs, 0)]
-        counted = counted[-runs:] if runs else []
-        reasons |= {message["id"]: "outside_window" for _, own in outside for message in own}
-    messages = [message for _, own in counted for message in own]
-    if runs is None:
-        newest = messages[-limit["num_history_messages"] :]
-        while newest and newest[0]["role"] == "tool":
-            newest = newest[1:]
-        reasons |= {message["id"]: "message_limit" for message in messages[: len(messages) - len(newest)]}
-        messages = newest
-    gone = filtered(messages, limit["max_tool_calls_from_history"]) if "max_tool_calls_from_history" in limit else {}
-    # A regenerated run and its new answer share the question's message: it is given with the new one.
-    given_ids = {message["id"] for message in messages} - set(gone)
-    return {message_id: reason for message_id, reason in (reasons | gone).items() if message_id not in given_ids}
-
-
-def embedded_messages(run: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Yield what members of members said: they have no rows of their own."""
-    for response in run.get("member_responses") or []:
-        yield from (m for m in response.get("messages") or [] if m["role"] != "system" and not m.get("from_history"))
-        yield from embedded_messages(response)
-
-
-def filtered(messages: list[dict[str, Any]], kept_calls: int) -> dict[str, str]:
-    results = [message for message in messages if message["role"] == "tool"]
-    if len(results) <= kept_calls:
-        return {}
-    kept = {message["tool_call_id"] for message in results[len(results) - kept_calls :]}
-    gone = [message for message in results if message["tool_call_id"] not in kept]
-    gone += [
-        message
-        for message in messages
-        if message.get("tool_calls")
-        and not message.get("content")
-        and not kept & {c["id"] for c in message["tool_calls"]}
-    ]
-    return {message["id"]: "tool_call_filtered" for message in gone}
-
-
 def shape(request: ModelRequest) -> Shape:
     return tuple(_shape(item.message) for item in request.messages)
 
@@ -214,73 +185,112 @@ def _shape(message: MessageRecord) -> tuple[Any, ...]:
     return (message.message_id, message.role, message.content, calls)
 
 
-def assumed_window(limit: dict[str, int]) -> int:
+def assumed_window(limit: Limits) -> int:
     """A session without history may have been given none: no stored row tells, the reader does."""
-    return limit.get("num_history_runs", 3)
+    return 0 if limit.get("num_history_messages") == 0 else limit.get("num_history_runs", 3)
+
+
+HELLOS = [("ask", "hello", "whole")] * 3
+TOOLS = [("ask", "tool 2 aloud", "stream")] * 2
+NESTED = [("ask", "ask desk2", "concurrent")] * 3
+NEW = ("regenerate", 0, None)
+FAILED = ("fail", "please fail", "whole")
 
 
 @thoroughly
-@given(script=st.lists(turns, min_size=1, max_size=7), limit=limits, tool_filter=filters)
-def test_every_request_is_shown_as_the_model_was_given_it(script, limit, tool_filter):
-    with recorded(store_history_messages=True, **limit, **tool_filter) as team:
-        played = play(team, script, limit | tool_filter)
-        if not team.rows():
-            return
-        replay = open_replay(team, assumed_window=assumed_window(limit))
-        assert {run.run_id for run in replay.runs} <= set(played.given)
-        for run in replay.runs:
-            shown = Counter((request.run.component_id, shape(request)) for request in replay.requests(run))
-            assert shown == played.given[run.run_id]
-
-
-@thoroughly
+@example({"turns": [*TOOLS, NEW, FAILED, NEW, NEW], "slowly": False}, {"num_history_messages": 5}, {})
 @example(  # the answer that replaced another was deleted
-    script=[
-        *[("ask", "ask desk2", "concurrent")] * 3,
-        ("delete", 1, None),
-        ("regenerate", 2, None),
-        ("delete", 4, None),
-    ],
-    limit={"num_history_messages": 1},
-    tool_filter={},
+    {"turns": [*NESTED, ("delete", 1, None), ("regenerate", 2, None), ("delete", 4, None)], "slowly": False},
+    {"num_history_messages": 1},
+    {},
 )
-@given(script=st.lists(turns, min_size=2, max_size=7), limit=limits, tool_filter=filters)
-def test_every_absent_message_has_the_right_reason(script, limit, tool_filter):
+@example({"turns": HELLOS, "slowly": False}, {"num_history_messages": 2}, {})  # the same as a window of one run
+@given(script=scripts, limit=limits, tool_filter=filters)
+def test_every_request_is_shown_as_given_and_every_absent_message_has_the_right_reason(script, limit, tool_filter):
     with recorded(store_history_messages=True, **limit, **tool_filter) as team:
         played = play(team, script, limit | tool_filter)
-        expected = played.absent
-        stored = {row["run_id"]: row for row in team.rows()}
-        if not stored:
+        rows = team.rows()
+        if not rows:
             return
-        # Where a new answer was deleted, what it shared with the old one is told of the old one.
-        held = own_messages(row for row in stored.values() if row["status"] != "REGENERATED")
-        # When it was set aside is known from the new answer alone: without that, it counts as set aside all along.
-        replaced = {row["run_data"].get("regenerated_from") for row in stored.values()}
-        undated = own_messages(
-            row for row in stored.values() if row["status"] == "REGENERATED" and row["run_id"] not in replaced
-        )
-        data = [row["run_data"] for row in stored.values()]
-        still_there = {m["id"] for run in data for m in (run.get("messages") or []) if not m.get("from_history")}
-        still_there |= {m["id"] for run in data for m in embedded_messages(run)}
         replay = open_replay(team, assumed_window=assumed_window(limit))
+        check_contexts(replay, played, rows)
         for run in replay.runs:
-            if run.run_id not in expected:
-                continue
-            for request in (item for item in replay.requests(run) if item.run.run_id == run.run_id):
-                told = {
-                    item.message.message_id: str(item.reason) for item in request.absent if str(item.reason) != "later"
-                }
-                own_members = {m.message_id for part in list(run.walk())[1:] for m in part.messages}
-                told = {message_id: reason for message_id, reason in told.items() if message_id not in own_members}
-                only_old = played.set_aside[run.run_id] - held
-                right = {
-                    message_id: "run_regenerated"
-                    if message_id in only_old or (message_id in undated - held and message_id in told)
-                    else reason
-                    for message_id, reason in expected[run.run_id].items()
-                    if message_id in still_there
-                }
-                assert told == right
+            check_ledger(run.run_id, replay, played, rows)
+
+
+def check_contexts(replay: Replay, played: Played, rows: list[Row]) -> None:
+    """Hold the requests that are shown against those that were recorded, message for message."""
+    stored = {run.run_id: run for run in replay.runs}
+    assert set(stored) <= set(played.before)
+    for run_ids, given_to_models in played.given:
+        if played.deleted.isdisjoint(run_ids):
+            requests = [request for run_id in run_ids for request in replay.requests(stored[run_id])]
+            shown = Counter((request.run.component_id, shape(request)) for request in requests)
+            assert shown == without_lost_members(given_to_models, rows)
+
+
+def without_lost_members(given: Counter[tuple[str, Shape]], rows: list[Row]) -> Counter[tuple[str, Shape]]:
+    """Leave out what a member was given that failed while it streamed: Agno stores no row of it (F12)."""
+    stored = {message_id for _, message_id in stored_places(rows)}
+    return Counter(
+        {
+            (name, request): count
+            for (name, request), count in given.items()
+            if request[-1][0] in stored or not str(request[-1][2]).startswith("please fail for ")
+        }
+    )
+
+
+def check_ledger(run_id: str, replay: Replay, played: Played, rows: list[Row]) -> None:
+    """Hold the ledger of a run against its account."""
+    account = played.account_of(run_id)
+    run = replay.get_run(run_id)
+    own = {message.message_id for part in run.walk() for message in part.messages}
+    known = {run_id for run_id, _ in stored_places(rows)}  # not a member that failed while it streamed (F12)
+    right = {
+        place: account.absent.get(place, "later")
+        for place in stored_places(rows)
+        if place[1] not in own and place[1] not in account.given_ids
+    }
+    for request in (item for item in replay.requests(run) if item.run.run_id == run_id):
+        assert [
+            (given.message.message_id, len(given.message.tool_requests))
+            for given in request.messages
+            if given.message.from_history
+        ] == account.given
+        told = {(item.run_id, item.message.message_id): item for item in request.absent}
+        told = {place: item for place, item in told.items() if place[1] not in own and place[0] in known}
+        open_places = {place: item for place, item in told.items() if item.or_else}
+        for place, item in open_places.items():
+            assert right[place] in {item.reason, *item.or_else}
+        assert {
+            place: right[place] if place in open_places else str(item.reason) for place, item in told.items()
+        } == right
+        check_doubts(open_places, run_id, played, rows)
+
+
+def check_doubts(told: Mapping[Place, AbsentMessage], run_id: str, played: Played, rows: list[Row]) -> None:
+    """Hold it against the account that a reason can not be told: other settings had given every run just the same.
+
+    Two things are lost with a deleted run: what it was given, and when it set the answer aside that it replaced.
+    """
+    if not told:
+        return
+    event("a reason is left open")
+    offered = {place: {str(item.reason), *map(str, item.or_else)} for place, item in told.items()}
+    replaced = {row["run_data"].get("regenerated_from") for row in rows}
+    undated = {row["run_id"] for row in rows if row["status"] == "REGENERATED" and row["run_id"] not in replaced}
+    if played.deleted:
+        for (place_run, _), reasons in offered.items():
+            assert reasons <= LIMIT_REASONS | ({"run_regenerated"} if place_run in undated else set())
+        return
+    possible: dict[Place, set[str]] = {place: set() for place in offered}
+    for limits in every_limits():
+        if all(played.account_of(other, limits).given == played.account_of(other).given for other in played.before):
+            absent = played.account_of(run_id, limits).absent
+            for place, reasons in possible.items():
+                reasons.add(absent[place])
+    assert all(reasons <= possible[place] for place, reasons in offered.items()), (offered, possible)
 
 
 @pytest.mark.parametrize("window", [0, 1, 2, 5])

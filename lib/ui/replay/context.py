@@ -9,7 +9,9 @@ from types import MappingProxyType
 import streamlit as st
 
 from lib.records import DelegationSegment, MessageRecord
-from lib.replay.contexts import Absence, AbsentMessage, GivenMessage, ModelRequest, list_prompt_lines
+from lib.replay.absences import Absence, AbsentMessage
+from lib.replay.contexts import GivenMessage, ModelRequest
+from lib.replay.prompts import list_prompt_lines
 from lib.replay.steps import StepKind
 from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.replay.handover import draw_hand_overs
@@ -54,6 +56,7 @@ def draw_context(opened: OpenedReplay) -> None:
                 key="context_show",
                 required=True,
                 label_visibility="collapsed",
+                persist_state="page",
             )
             or show
         )
@@ -256,6 +259,7 @@ def _draw_absent(opened: OpenedReplay, request: ModelRequest, numbers: Mapping[s
                 placeholder="Find a fact",
                 label_visibility="collapsed",
                 width=180,
+                persist_state="page",
             )
             key = f"absent_reason_{opened.head.run_id}_{request.run.run_id}_{request.number}"
             reason = st.selectbox(
@@ -271,7 +275,7 @@ def _draw_absent(opened: OpenedReplay, request: ModelRequest, numbers: Mapping[s
             absent
             for absent in request.absent
             if reason in (None, absent.reason)
-            and (not wanted or wanted in _whole_text(absent.message).casefold() or wanted in REASONS[absent.reason])
+            and (not wanted or wanted in _whole_text(absent.message).casefold() or wanted in _why(absent))
         ]
         if not found:
             st.caption("No message that was not given holds this.")
@@ -294,7 +298,12 @@ def _draw_absent_message(absent: AbsentMessage, numbers: Mapping[str, int], plac
                     on_click=open_run,
                     args=(absent.run_id,),
                 )
-        st.caption(f"{REASONS[absent.reason]} · run {numbers.get(absent.run_id, '?')}")
+        st.caption(f"{_why(absent)} · run {numbers.get(absent.run_id, '?')}")
+
+
+def _why(absent: AbsentMessage) -> str:
+    """Return why a message was not given, in words; every reason where what is stored leaves it open."""
+    return ", or ".join(REASONS[reason] for reason in (absent.reason, *absent.or_else))
 
 
 def _draw_unread(opened: OpenedReplay) -> None:

@@ -1,0 +1,205 @@
+"""A session as it stood when one of its runs began: which runs were there, and what had become of them by then.
+
+The stored rows tell how the session stands now. A run that was answered anew later was still complete then, and one
+that was paused was not done. A run that answers anew was given the history of the run it replaces, as that had it: Agno
+takes over the history messages that are stored with it, and asks the session again only where there are none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from itertools import combinations
+from typing import Any
+
+from lib.records import RunRecord, RunStatus
+from lib.replay.order import in_stored_order, is_before, same_second, whole_second
+
+DOUBTS = 4
+"""So many runs, the newest, are looked at in two ways where their rows leave open how they stood."""
+
+Standing = tuple[RunRecord, ...]
+"""The runs that were stored when a run began, in stored order, as they stood then."""
+
+
+@dataclass(slots=True)
+class SessionHistory:
+    """The runs of a session, the messages they said first, and which of them answer another one anew."""
+
+    runs: Sequence[RunRecord]
+    origins: dict[str, str] = field(default_factory=dict)  # message id -> the run that said it first
+    stores_history: bool = False
+    _by_id: dict[str, RunRecord] = field(default_factory=dict)
+    _successors: dict[str, RunRecord] = field(
+        default_factory=dict
+    )  # run id -> the first new answer to the same question
+
+    def __post_init__(self) -> None:
+        self.runs = in_stored_order(self.runs)
+        for run in self.runs:
+            self._by_id.setdefault(run.run_id, run)
+            if (replaced := replaced_by(run)) is not None:
+                self._successors.setdefault(replaced, run)
+        for top in _originals_first(self.runs):
+            for run in top.walk():
+                for message in run.messages:
+                    self.stores_history = self.stores_history or message.from_history
+                    if not message.from_history:
+                        self.origins.setdefault(message.message_id, run.run_id)
+
+    def replaced_runs(self, run: RunRecord) -> set[str]:
+        """Return the ids of the runs that `run` answers anew: the one before it, and all that that one replaced."""
+        found: set[str] = set()
+        here = replaced_by(run)
+        while here is not None and here not in found:
+            found.add(here)
+            here = replaced_by(self._by_id[here]) if here in self._by_id else None
+        return found
+
+    def standings(self, run: RunRecord) -> Iterator[list[Standing]]:
+        """Yield how the session may have stood when the history of `run` was taken, the likeliest first.
+
+        Those that come together are equally likely: nothing stored tells one from the other.
+        """
+        asked = self._first_asked(run)
+        given = {message.message_id for message in run.messages if message.from_history}
+        then = [
+            self._as_it_was(other, asked, given)
+            for other in self._others(run)
+            if other.run_id not in (run.run_id, asked.run_id)
+            and (is_before(other, asked) or self._was_given(other, given))
+        ]
+        likely = [tuple(one for one, _ in then)]
+        for place in [place for place, (_, otherwise) in enumerate(then) if otherwise is not None][-DOUBTS:]:
+            otherwise = then[place][1]
+            likely += [(*one[:place], otherwise, *one[place + 1 :]) for one in likely if otherwise is not None]
+        yield likely
+        # Of two runs in one second, at the same time perhaps, the row of one may have come too late for the other.
+        close = [
+            place
+            for place, (other, _) in enumerate(then)
+            if other.status is RunStatus.COMPLETED
+            and same_second(other, asked)
+            and not self._was_given(other, given)
+            and not (other.exact_times and asked.exact_times)
+        ][-DOUBTS:]
+        for count in range(1, len(close) + 1):
+            yield [
+                tuple(other for place, other in enumerate(likely[0]) if place not in late)
+                for late in combinations(close, count)
+            ]
+
+    def _others(self, run: RunRecord) -> Sequence[RunRecord]:
+        """Return the runs that the history of `run` is taken from: a member's own, where it is a member's."""
+        if run.parent_run_id is None:
+            return self.runs
+        return [part for top in self.runs for part in top.walk() if part.component_id == run.component_id]
+
+    def _first_asked(self, run: RunRecord) -> RunRecord:
+        """Return the run that the history of `run` was read for: itself, or the one whose question it answers anew."""
+        here, seen = run, {run.run_id}
+        while (source_id := replaced_by(here)) is not None and source_id not in seen:
+            seen.add(source_id)
+            source = self._by_id.get(source_id)
+            if source is None:
+                return _at_its_question(here) if _has_history(here) else here
+            if not _has_history(source):
+                return here
+            here = source
+        return here
+
+    def _as_it_was(self, other: RunRecord, asked: RunRecord, given: set[str]) -> tuple[RunRecord, RunRecord | None]:
+        """Return a run as it stood when `asked` began, and how it may have stood as well, where that is not told."""
+        if other.status is RunStatus.REGENERATED:
+            aside = self._was_set_aside(other, asked, given)
+            complete = _with_status(other, RunStatus.COMPLETED)
+            return (other, complete) if aside is None else (other if aside else complete, None)
+        if other.status is RunStatus.COMPLETED and _was_paused(other) and not _answer_is_given(other, given):
+            done = _was_written_before(other, asked)
+            paused = _with_status(other, RunStatus.PAUSED)
+            return (other, paused) if done is None else (other if done else paused, None)
+        return other, None
+
+    def _was_set_aside(self, other: RunRecord, asked: RunRecord, given: set[str]) -> bool | None:
+        """Whether a run that was regenerated was so already when `asked` began; None where that is not told."""
+        successor = self._successors.get(other.run_id)
+        if successor is not None:
+            # Agno sets the old answer aside before it asks for the new one.
+            return successor.run_id == asked.run_id or is_before(successor, asked)
+        # Its answer is its own; the question may have come with the new answer, which has the same message.
+        return False if _answer_is_given(other, given) else _was_written_before(other, asked)
+
+    def _was_given(self, other: RunRecord, given: set[str]) -> bool:
+        """Whether messages that `other` said first were given: then it came before, whatever its time and place say."""
+        if self.took_over_from_deleted(other):
+            return _answer_is_given(other, given)  # of the rest, the run that is gone may have said it
+        return any(
+            message.message_id in given and self.origins.get(message.message_id) == other.run_id
+            for message in other.messages
+        )
+
+    def took_over_from_deleted(self, run: RunRecord) -> bool:
+        """Whether a run answers one anew that is not stored any more: some of its messages are that one's."""
+        source_id = replaced_by(run)
+        return source_id is not None and source_id not in self._by_id
+
+
+def replaced_by(run: RunRecord) -> str | None:
+    """Return the id of the run that `run` is a new answer to."""
+    data: Any = run.raw.get("run_data", run.raw)
+    for name in ("regenerated_from", "forked_from_run_id"):
+        if isinstance(data, Mapping) and isinstance(data.get(name), str):
+            return str(data[name])
+    return None
+
+
+def _originals_first(runs: Sequence[RunRecord]) -> list[RunRecord]:
+    """Return runs with every new answer after the run it replaced, whose messages it holds too, whatever their places."""
+    replaced = {run.run_id: replaced_by(run) for run in runs}
+
+    def generation(run: RunRecord) -> int:
+        count, here = 0, replaced[run.run_id]
+        while here is not None and count <= len(runs):  # rows may name each other
+            count, here = count + 1, replaced.get(here)
+        return count
+
+    return sorted(runs, key=generation)
+
+
+def _has_history(run: RunRecord) -> bool:
+    return any(message.from_history for message in run.messages)
+
+
+def _at_its_question(run: RunRecord) -> RunRecord:
+    """Return a run at the time of its question, which was asked of a run that is not stored any more."""
+    asked = next((message.created_at for message in run.messages if message.role == "user" and message.own), None)
+    return run if asked is None else replace(run, started_at=asked)
+
+
+def _with_status(run: RunRecord, status: RunStatus) -> RunRecord:
+    return replace(run, status=status, raw={})  # what is stored now is not how it stood then
+
+
+def _answer_is_given(run: RunRecord, given: set[str]) -> bool:
+    answer = next((message.message_id for message in reversed(run.messages) if not message.from_history), None)
+    return answer in given
+
+
+def _was_paused(run: RunRecord) -> bool:
+    """Whether a run once waited for somebody's decision."""
+    data: Any = run.raw.get("run_data", run.raw)
+    return isinstance(data, Mapping) and bool(data.get("requirements"))
+
+
+def _was_written_before(other: RunRecord, asked: RunRecord) -> bool | None:
+    """Whether the row of `other` was last written before `asked` began; None within a second, or where no time is told."""
+    written = other.raw.get("updated_at")
+    if not isinstance(written, int | float) or isinstance(written, bool) or asked.started_at is None:
+        return None
+    try:
+        at = whole_second(datetime.fromtimestamp(written, UTC))
+    except (OverflowError, OSError, ValueError):
+        return None
+    began = whole_second(asked.started_at)
+    return None if at == began else at < began
