@@ -23,7 +23,7 @@ from lib.settings import Settings, load_settings
 from lib.storage.connector import Connector
 from lib.storage.reading.loose import dump_json, parse_json
 from lib.storage.replaying import Replay
-from lib.storage.run_findings import find_for_run
+from lib.storage.run_findings import find_for_run, find_for_session
 from lib.storage.session_overview import SessionOverview, SessionOverviews
 from lib.storage.stored_sessions import open_for_reading
 
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             for line in _write_json(printed.to_json()) if given.json else printed.to_lines():
                 print(line)
         finally:
-            connector.engine.dispose()
+            connector.close()
     except RoundtableError as error:
         print(text.escape_controls(" ".join(str(error).split())), file=sys.stderr)
         return 1
@@ -159,7 +159,7 @@ class _Printed:
     def _replays(self) -> Iterator[Replay]:
         """Yield the session with the bodies of some runs at a time; for the context with all, which it names."""
         ids: list[list[str]] | list[None]
-        if self.view in ("context", "findings") or self.overview.older_format:
+        if self.view == "context" or self.overview.older_format:
             ids = [None]
         elif self.run_id is not None:
             ids = [[self.overview.tops[self.run_id]]]
@@ -183,7 +183,7 @@ class _Printed:
     def _findings(self) -> tuple[Finding, ...]:
         if self.run_id is not None:
             return find_for_run(self.connector, self.overviews, self.overview, self.run_id, assumed_window=self.window)
-        return next(self._replays()).findings()
+        return find_for_session(self.connector, self.overviews, self.overview)
 
 
 def _write_json(value: dict[str, Any] | Iterable[Any]) -> Iterator[str]:

@@ -11,7 +11,9 @@ import streamlit as st
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
+from lib.errors import DatabaseUnavailable
 from lib.roundtable import Roundtable, open_roundtable
+from tests.services.ports import wait_until
 
 ROOT = Path(__file__).parents[2]
 BOTH = "What is the weather in Paris and the price of ACME?"
@@ -195,16 +197,38 @@ def test_a_healthy_session_has_no_findings_and_a_polluted_one_has_them_with_a_wa
     assert (at(page, "run"), at(page, "view")) == (run_ids[0], "steps")
 
 
-def test_a_long_session_is_looked_through_when_it_is_asked_for(stored, monkeypatch):
+def test_a_long_session_opens_without_its_findings_and_they_come_by_themselves(stored, monkeypatch):
     monkeypatch.setattr("lib.ui.replay.opened.READ_AT_ONCE", 2)
-    session_id, run_ids = ask(stored, *QUESTIONS)
+    session_id, run_ids = ask(stored, *QUESTIONS, BOTH)
     change_run(stored, run_ids[0], user_id="mallory")
     page = replay(session_id, view="findings")
     assert "Findings" in [tab.label for tab in page.tabs]
-    assert "foreign_user" in words(page)
-    assert "Looked through the columns of all 4 runs" in words(page)
-    page.button(key="findings_everything").click().run()
-    assert "Findings (1)" in [tab.label for tab in page.tabs]
+    assert "foreign_user" in words(page), "the columns tell at once"
+    assert "needless_delegation" not in words(page)
+    wait_until(lambda: "Findings (3)" in [tab.label for tab in page.run().tabs], timeout_s=20, what="the findings")
+    assert "needless_delegation" in words(page)
+    assert "Findings (3)" in [tab.label for tab in replay(session_id, view="steps").tabs], (
+        "what was read is not read again"
+    )
+
+
+def test_findings_that_cannot_be_looked_for_say_why_and_are_looked_for_again(stored, monkeypatch):
+    session_id, _ = ask(stored, *QUESTIONS[:2])
+
+    def fail(*_: object, **__: object) -> None:
+        raise DatabaseUnavailable("Cannot reach the database. Is it running?")
+
+    with monkeypatch.context() as broken:
+        broken.setattr("lib.storage.run_findings.find_for_session", fail)
+        page = replay(session_id, view="findings")
+    assert "Cannot reach the database" in page.error[0].value
+    page.button(key="findings_again").click().run()
+    assert "Findings (0)" in [tab.label for tab in page.tabs]
+
+
+def test_the_context_of_a_long_session_is_looked_through_when_it_is_asked_for(stored, monkeypatch):
+    monkeypatch.setattr("lib.ui.replay.opened.READ_AT_ONCE", 2)
+    session_id, run_ids = ask(stored, *QUESTIONS)
     page = replay(session_id, run=run_ids[3], view="context")
     page.button(key="context_everything").click().run()
     assert not page.error

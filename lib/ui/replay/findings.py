@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 import streamlit as st
 
 from lib.replay.findings import Finding, FindingKind
+from lib.ui.notices import draw_notice, to_notice
+from lib.ui.replay.finding_searches import Search
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_run
 from lib.ui.replay.texts import draw_text
+from lib.ui.tab import open_tab
 from lib.ui.words import count_in_words
 
 MOST = 40
+POLL_S = 0.5
+"""Between two looks at a search that goes on."""
 TITLES: Mapping[FindingKind, str] = MappingProxyType(
     {
         FindingKind.FOREIGN_USER: "A run of another user is in this session",
@@ -33,27 +39,36 @@ TITLES: Mapping[FindingKind, str] = MappingProxyType(
 
 
 def draw_findings(opened: OpenedReplay) -> None:
-    """Draw the findings of the whole session."""
-    found, everything = _find(opened)
-    if not everything:
-        st.caption(
-            f":material/info: Looked through the columns of all {len(opened.heads):,} runs and through all that is stored "
-            "of this run and those around it."
-        )
-        st.button(
-            f"Look through all {len(opened.heads):,} runs",
-            key="findings_everything",
-            type="tertiary",
-            icon=":material/manage_search:",
-            on_click=_look_through_all,
-            args=(_whole_key(opened),),
-        )
-    if not found:
-        where = (
-            f"{count_in_words(len(opened.heads), 'run')} looked through: owners, order, delegations, results, events."
-        )
-        st.success(f"Nothing found. {where}" if everything else "Nothing found so far.", icon=":material/check_circle:")
+    """Draw the findings of the whole session; while they are looked for, those that the columns of its runs tell."""
+    search = opened.search
+    if search.error is not None:
+        draw_notice(to_notice(search.error))
+        st.button("Look again", key="findings_again", icon=":material/refresh:", on_click=opened.forget_search)
         return
+    found = search.found
+    if found is None:
+        st.fragment(_draw_progress, run_every=POLL_S)(search)
+        found = opened.list_column_findings()
+    elif not found:
+        where = f"{count_in_words(search.runs, 'run')} looked through: owners, order, delegations, results, events."
+        st.success(f"Nothing found. {where}", icon=":material/check_circle:")
+    _draw_list(opened, found)
+
+
+def watch_search(search: Search) -> None:
+    """Rerun the page when the findings are known, so that the tab says how many there are. A fragment."""
+    search.asked_at = time.monotonic()
+    if search.over.is_set() and not open_tab().dialog_open:  # a rerun would close it
+        st.rerun()
+
+
+def _draw_progress(search: Search) -> None:
+    share = min(search.looked / search.runs, 1.0) if search.runs else 1.0
+    st.progress(share, text=f"Looked through {search.looked:,} of {count_in_words(search.runs, 'run')}.")
+    watch_search(search)
+
+
+def _draw_list(opened: OpenedReplay, found: Sequence[Finding]) -> None:
     numbers = {head.run_id: number for number, head in enumerate(opened.heads, start=1)}
     pages = -(-len(found) // MOST)
     page = min(st.pagination(pages, key=f"findings_page_{pages}"), pages) if pages > 1 else 1
@@ -74,23 +89,3 @@ def draw_findings(opened: OpenedReplay) -> None:
                         args=(finding.run_id, View.STEPS),
                     )
             draw_text(finding.evidence, f"finding_{place}")
-
-
-def _find(opened: OpenedReplay) -> tuple[tuple[Finding, ...], bool]:
-    """Return the findings and whether the whole session was looked through; a long one is when it is asked for."""
-    known = opened.find_findings()
-    if known is not None:
-        return known, True
-    if st.session_state.get(_whole_key(opened)):
-        with st.spinner(f"Reading all {len(opened.heads):,} runs"):
-            opened.list_findings()
-        st.rerun()  # the tab above says how many there are
-    return opened.list_near_findings(), False
-
-
-def _whole_key(opened: OpenedReplay) -> str:
-    return f"findings_whole_{opened.summary.session_id}"
-
-
-def _look_through_all(key: str) -> None:
-    st.session_state[key] = True

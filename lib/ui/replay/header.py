@@ -11,6 +11,7 @@ import streamlit as st
 from lib.models import describe_model
 from lib.records import RunStatus
 from lib.ui.assets import REPLAY_STYLE
+from lib.ui.replay.findings import POLL_S, watch_search
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_place, open_run
 from lib.ui.replay.texts import line
@@ -49,7 +50,7 @@ def draw_session_line(opened: OpenedReplay) -> None:
     st.html(REPLAY_STYLE)
     summary = opened.summary
     facts = [
-        line(summary.component_name or summary.component_id or "unknown team", 40),
+        line(_component_name(opened), 40),
         line(summary.user_id or "nobody", 40),
         count_in_words(len(opened.heads), "run"),
     ]
@@ -66,6 +67,13 @@ def draw_session_line(opened: OpenedReplay) -> None:
                 icon=":material/forum:",
                 query_params={"session": summary.session_id},
             )
+
+
+def _component_name(opened: OpenedReplay) -> str:
+    """Return the name of the session's team, as the run on screen tells it, else its id."""
+    summary = opened.summary
+    of_run = opened.run.component_name if opened.heads and opened.run.component_id == summary.component_id else ""
+    return summary.component_name or of_run or summary.component_id or "unknown team"
 
 
 def draw_run_line(opened: OpenedReplay) -> None:
@@ -93,10 +101,11 @@ def draw_tabs(opened: OpenedReplay) -> None:
     from lib.ui.replay.views import draw_view
 
     place = opened.place
-    found = opened.find_findings() if opened.heads else None
-    labels = dict(LABELS)
-    if found is not None:
-        labels[View.FINDINGS] = f"Findings ({len(found)})"
+    search, labels = opened.search, dict(LABELS)
+    if search.found is not None:
+        labels[View.FINDINGS] = f"Findings ({len(search.found)})"
+    elif search.error is None and place.view is not View.FINDINGS:
+        st.fragment(watch_search, run_every=POLL_S)(search)
     st.session_state[_TABS] = labels[place.view]
     tabs = st.tabs(list(labels.values()), key=_TABS, on_change=_switch)
     with tabs[list(View).index(place.view)]:

@@ -13,6 +13,7 @@ from lib.errors import NotFound, RoundtableError
 from lib.records import RunRecord, SessionSummary
 from lib.ui.frame import PageFrame
 from lib.ui.notices import draw_notice, to_notice
+from lib.ui.replay.finding_searches import Search, shared_searches
 from lib.ui.replay.place import Place, read_place
 from lib.ui.safe_markdown import plain_label
 from lib.ui.sessions_drawer import whose_in_words
@@ -31,6 +32,10 @@ CHOICE = 20
 """Sessions to choose from where the address names none."""
 READ_AT_ONCE = 40
 """Runs up to which a session is read whole without being asked to."""
+FIRST_VIEW_S = 0.8
+"""The search for findings in a long session lets the first view go before it."""
+PATIENCE_S = 1.5
+"""So long the page waits for the search in a short session."""
 
 
 @dataclass(frozen=True)
@@ -91,42 +96,52 @@ class OpenedReplay:
         ids = None if everything or self.is_short else tuple(head.run_id for head in self.heads[first:until])
         return _keep_replay(self.overview.fingerprint, self.summary.session_id, ids, self)
 
-    def find_findings(self) -> tuple[Finding, ...] | None:
-        """Return the findings if they are known, or cheap to know; None: not looked for yet."""
-        known: dict[str, tuple[Finding, ...]] = _known_findings()
-        if self.overview.fingerprint not in known and self.is_short:
-            return self.list_findings()
-        return known.get(self.overview.fingerprint)
+    def newest(self, count: int) -> Replay:
+        """Return the session with its newest runs, so many; kept for the next click."""
+        ids = None if self.overview.older_format else tuple(head.run_id for head in self.heads[-count:])
+        return _keep_replay(self.overview.fingerprint, self.summary.session_id, ids, self)
 
-    def list_near_findings(self) -> tuple[Finding, ...]:
-        """Return what the columns of all runs tell, and what is found at the run on screen, without reading the others."""
-        from lib.storage.run_findings import find_by_columns, find_for_run
+    @cached_property
+    def search(self) -> Search:
+        """The search for the findings of the whole session: over, as a rule, where it is short; else going on."""
+        from lib.storage.run_findings import find_for_session
 
-        connector = self.page.roundtable.database.connector
-        found = find_by_columns(connector, self.overview)
-        here = find_for_run(connector, open_overviews(self.page), self.overview, self.head.run_id)
-        return (*found, *(finding for finding in here if finding not in found))
+        connector, overviews, overview = (
+            self.page.roundtable.database.connector,
+            open_overviews(self.page),
+            self.overview,
+        )
+        short = self.is_short
+        search = shared_searches().ask(
+            self._search_key,
+            lambda looked: find_for_session(connector, overviews, overview, looked=looked),
+            runs=len(self.heads),
+            after_s=0.0 if short else FIRST_VIEW_S,
+            pausing=not short,
+        )
+        if short:
+            search.over.wait(PATIENCE_S)
+        return search
 
-    def list_findings(self) -> tuple[Finding, ...]:
-        """Return the findings of the whole session."""
-        known = _known_findings()
-        fingerprint = self.overview.fingerprint
-        if fingerprint not in known:
-            known[fingerprint] = self.near(everything=True).findings()
-            while len(known) > 64:
-                known.pop(next(iter(known)), None)
-        return known[fingerprint]
+    def forget_search(self) -> None:
+        """Have the findings looked for anew by the next script run."""
+        shared_searches().forget(self._search_key)
+
+    @property
+    def _search_key(self) -> str:
+        return f"{self.overview.session.session_id} {self.overview.fingerprint}"
+
+    def list_column_findings(self) -> tuple[Finding, ...]:
+        """Return what the columns of all runs tell, without reading a body."""
+        from lib.storage.run_findings import find_by_columns
+
+        return find_by_columns(self.page.roundtable.database.connector, self.overview)
 
 
 @st.cache_resource(show_spinner=False, max_entries=6, ttl=300)
 def _keep_replay(fingerprint: str, session_id: str, run_ids: tuple[str, ...] | None, _opened: OpenedReplay) -> Replay:
     """Keep what was read until the session is written to. Who may see it was checked with the overview."""
     return _opened.read(run_ids)
-
-
-@st.cache_resource(show_spinner=False)
-def _known_findings() -> dict[str, tuple[Finding, ...]]:
-    return {}
 
 
 def open_overviews(page: PageFrame) -> SessionOverviews:
