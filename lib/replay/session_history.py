@@ -31,6 +31,7 @@ class SessionHistory:
     origins: dict[str, str] = field(default_factory=dict)  # message id -> the run that said it first
     stores_history: bool = False
     _by_id: dict[str, RunRecord] = field(default_factory=dict)
+    _tops: dict[str, RunRecord] = field(default_factory=dict)  # run id -> the top-level run it is under
     _successors: dict[str, RunRecord] = field(
         default_factory=dict
     )  # run id -> the first new answer to the same question
@@ -43,6 +44,7 @@ class SessionHistory:
                 self._successors.setdefault(replaced, run)
         for top in _originals_first(self.runs):
             for run in top.walk():
+                self._tops.setdefault(run.run_id, top)
                 for message in run.messages:
                     self.stores_history = self.stores_history or message.from_history
                     if not message.from_history:
@@ -66,9 +68,9 @@ class SessionHistory:
         given = {message.message_id for message in run.messages if message.from_history}
         then = [
             self._as_it_was(other, asked, given)
-            for other in self._others(run)
+            for other in self.runs_beside(run)
             if other.run_id not in (run.run_id, asked.run_id)
-            and (is_before(other, asked) or self._was_given(other, given))
+            and (self._was_there(other, asked) or self._was_given(other, given))
         ]
         likely = [tuple(one for one, _ in then)]
         for place in [place for place, (_, otherwise) in enumerate(then) if otherwise is not None][-DOUBTS:]:
@@ -90,11 +92,19 @@ class SessionHistory:
                 for late in combinations(close, count)
             ]
 
-    def _others(self, run: RunRecord) -> Sequence[RunRecord]:
+    def runs_beside(self, run: RunRecord) -> Sequence[RunRecord]:
         """Return the runs that the history of `run` is taken from: a member's own, where it is a member's."""
         if run.parent_run_id is None:
             return self.runs
-        return [part for top in self.runs for part in top.walk() if part.component_id == run.component_id]
+        parts = (part for top in self.runs for part in top.walk())
+        return in_stored_order(part for part in parts if part.component_id == run.component_id)
+
+    def _was_there(self, other: RunRecord, asked: RunRecord) -> bool:
+        """Whether `other` was stored when `asked` began; a member finds what its leader's run found, and that run's own."""
+        tops = self._tops.get(other.run_id, other), self._tops.get(asked.run_id, asked)
+        if tops[0] is tops[1] or asked.parent_run_id is None:
+            return is_before(other, asked)
+        return is_before(*tops)
 
     def _first_asked(self, run: RunRecord) -> RunRecord:
         """Return the run that the history of `run` was read for: itself, or the one whose question it answers anew."""
