@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -125,6 +126,7 @@ def _build_sqlite(url: URL, busy_timeout_s: float) -> Connector:
 
     @event.listens_for(engine, "connect")
     def _prepare(connection: Any, _record: object) -> None:
+        connection.text_factory = to_stored_text
         connection.isolation_level = None  # transactions begin where the listener below says so
         connection.create_function("lower", 1, _lower, deterministic=True)  # SQLite's own knows ASCII only
         connection.create_function(KEY_ON_SQLITE, 1, to_key, deterministic=True)
@@ -137,6 +139,10 @@ def _build_sqlite(url: URL, busy_timeout_s: float) -> Connector:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return Connector(engine=engine, reader=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
+
+
+to_stored_text = partial(str, encoding="utf-8", errors="replace")
+"""SQLite's text as Python's. Bytes that are no text, as damage leaves them, hide no other row of the answer."""
 
 
 def _lower(value: object) -> object:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -40,7 +39,7 @@ from lib.errors import DatabaseBusy, DatabaseUnavailable
 from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
 from lib.storage.identity import CHARSET_ATTRIBUTE
-from lib.storage.json_text import to_json
+from lib.storage.json_text import from_json, to_json
 
 SETUP_PATIENCE_S = 60
 
@@ -60,9 +59,20 @@ class StoredJson(TypeDecorator[Any]):
         if not isinstance(value, str | bytes):
             return value
         try:
-            return json.loads(value)
+            return from_json(value)
         except (ValueError, RecursionError):  # damaged, or nested deeper than Python reads
             return value
+
+
+class StoredNumber(TypeDecorator[int]):
+    """A column of whole numbers; None where SQLite keeps something else in it, as it does for whoever writes it."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        """Return the number that is stored, if it is one."""
+        return value if isinstance(value, int | float) else None
 
 
 sessions = table(
@@ -75,8 +85,8 @@ sessions = table(
         column(name, StoredJson())
         for name in ("session_data", "agent_data", "team_data", "workflow_data", "metadata", "summary")
     ),
-    column("created_at", BigInteger()),
-    column("updated_at", BigInteger()),
+    column("created_at", StoredNumber()),
+    column("updated_at", StoredNumber()),
 )
 runs = table(
     "agno_runs",
@@ -87,10 +97,10 @@ runs = table(
             *("user_id", "parent_run_id", "status"),
         )
     ),
-    column("run_index", BigInteger()),
+    column("run_index", StoredNumber()),
     column("run_data", StoredJson()),
-    column("created_at", BigInteger()),
-    column("updated_at", BigInteger()),
+    column("created_at", StoredNumber()),
+    column("updated_at", StoredNumber()),
 )
 
 _OURS = MetaData()

@@ -13,13 +13,13 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, create_engine, inspect, literal_column, select
+from sqlalchemy import ColumnElement, Connection, create_engine, event, inspect, literal_column, select
 from sqlalchemy.engine import make_url
 
 from lib.errors import DatabaseUnavailable, SessionNotFound
 from lib.records import RunRecord, RunStatus, SessionKind, SessionSummary
 from lib.settings import Settings
-from lib.storage.connector import Connector, build_connector
+from lib.storage.connector import Connector, build_connector, to_stored_text
 from lib.storage.identity import exactly, is_storable_id
 from lib.storage.reading import to_run_records, to_run_records_of_blob
 from lib.storage.reading.loose import to_list, to_mapping, to_optional_text, to_text, to_time
@@ -128,6 +128,11 @@ def open_for_reading(settings: Settings) -> Connector:
     engine = create_engine(
         f"sqlite:///file:{file.as_uri().removeprefix('file://')}?mode=ro&uri=true", hide_parameters=True
     )
+
+    @event.listens_for(engine, "connect")
+    def _prepare(connection: Any, _record: object) -> None:
+        connection.text_factory = to_stored_text
+
     return Connector(engine=engine, reader=engine, dialect="sqlite", address=f"sqlite:///{file}", database=str(file))
 
 

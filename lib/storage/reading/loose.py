@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from lib.storage.json_text import from_json, load_json, mend_characters
+
 _MILLISECONDS_FROM = 1e11  # as seconds this is the year 5138; a larger stamp is in milliseconds
 _LATEST = 253402300799.0  # 9999-12-31, the last second a datetime can hold
 
@@ -26,9 +28,7 @@ def parse_json(value: Any) -> tuple[Any, str | None]:
     if not isinstance(value, str):
         return value, None
     try:
-        parsed = json.loads(value)
-        # Agno 2.x writes JSON into JSON columns on SQLite: text within text.
-        return (json.loads(parsed), None) if isinstance(parsed, str) and parsed[:1] in ("{", "[") else (parsed, None)
+        return from_json(value), None
     except RecursionError:
         return None, "The stored JSON is nested too deeply to be read; see the raw row."
     except ValueError:
@@ -67,7 +67,7 @@ def _salvage(text: str) -> tuple[Any, str]:
             del cuts[:32]
     for end, closing in reversed(cuts):
         try:
-            return json.loads(
+            return load_json(
                 text[:end] + closing
             ), f"The stored JSON is damaged after {end} characters; the rest is missing here."
         except (ValueError, RecursionError):
@@ -95,7 +95,7 @@ def to_text(value: Any) -> str:
         case None:
             return ""
         case str():
-            return value
+            return str(mend_characters(value))
         case list():
             return "\n".join(_part_text(part) for part in value)
         case _:
@@ -104,14 +104,14 @@ def to_text(value: Any) -> str:
 
 def _part_text(part: Any) -> str:
     if isinstance(part, Mapping) and isinstance(part.get("text"), str):
-        return str(part["text"])
-    return part if isinstance(part, str) else dump_json(part)
+        part = part["text"]
+    return str(mend_characters(part)) if isinstance(part, str) else dump_json(part)
 
 
 def dump_json(value: Any, *, indent: int | None = None) -> str:
     """Return a value as JSON text; what JSON has no word for is written as text."""
     try:
-        return json.dumps(value, ensure_ascii=False, default=str, indent=indent)
+        return str(mend_characters(json.dumps(value, ensure_ascii=False, default=str, indent=indent)))
     except (ValueError, TypeError, RecursionError):
         return "(a value that cannot be written as JSON)"
 
