@@ -32,10 +32,19 @@ def as_reader(user_id: str | Reader) -> Reader:
     return reader
 
 
-def to_scope(user_id: str | Reader) -> str | None:
-    """Return whose sessions may be read: a user's, or with None anybody's."""
+def to_scope(user_id: str | Reader, *, owner: str | None = None) -> str | None:
+    """Return whose sessions are read: a user's, or with None anybody's and nobody's. An admin may name one `owner`.
+
+    Raises:
+        NotAllowed: nobody asks, or somebody who is no admin names another owner.
+    """
     reader = as_reader(user_id)
-    return None if reader.admin else reader.user_id
+    scope = None if reader.admin else reader.user_id
+    if owner is None:
+        return scope
+    if scope not in (None, owner):
+        raise NotAllowed("Only an admin may list another user's sessions.")
+    return owner
 
 
 def check_id(value: object, what: str) -> str:

@@ -86,6 +86,8 @@ progress = Table(
     **ON_MYSQL,
 )
 _SQLITE_WORDS = "roundtable_search_words"
+_PROGRESS = "all runs"
+"""What the row of how far was looked is called; another name: begin anew."""
 
 _fingerprint = (
     func.coalesce(runs.c.status, "").label("status"),
@@ -101,8 +103,13 @@ def create_search_tables(connection: Connection, dialect: str) -> None:
         connection.execute(text(f"CREATE VIRTUAL TABLE IF NOT EXISTS {_SQLITE_WORDS} USING fts5(words)"))
     elif not connection.execute(text(f"SHOW INDEX FROM {texts.name} WHERE Key_name = '{texts.name}_words'")).first():
         connection.execute(text(f"CREATE FULLTEXT INDEX {texts.name}_words ON {texts.name} (words)"))
-    if not connection.execute(select(progress.c.name)).first():
-        connection.execute(insert(progress).values(name="runs", updated_at=0, run_id=""))
+    if not connection.execute(select(progress.c.name).where(progress.c.name == _PROGRESS)).first():
+        # An earlier version left out what sessions without an owner hold: all runs are looked at again, those are read.
+        of_nobody = connection.execute(select(texts.c.run_id).where(texts.c.user_id == "")).scalars().all()
+        for run_id in of_nobody:
+            _forget(connection, dialect, run_id)
+        connection.execute(delete(progress))
+        connection.execute(insert(progress).values(name=_PROGRESS, updated_at=0, run_id=""))
 
 
 class SearchIndex:
@@ -134,10 +141,10 @@ class SearchIndex:
         return len(new) or len(bodies)
 
     def _remember(self, connection: Connection, row: RowMapping) -> None:
-        owner = row["owner"] or ""  # a session without an owner is nobody's to search; its rows are only ticked off
+        owner = row["owner"] or ""  # nobody's: found by those who may read everybody's
         record = to_run_record({**row})
         answer = "\n".join(segment.text for segment in record.segments if isinstance(segment, TextSegment))
-        question, answer = (text_of_run[:MAX_TEXT_LENGTH] if owner else "" for text_of_run in (record.question, answer))
+        question, answer = (text_of_run[:MAX_TEXT_LENGTH] for text_of_run in (record.question, answer))
         words = " ".join([to_user_word(owner), *to_words(question), *to_words(answer)])
         on_mysql = self._connector.dialect == "mysql"
         stored = connection.execute(
@@ -170,13 +177,23 @@ class SearchIndex:
     # -- searching -------------------------------------------------------------------------------------------------
 
     def search(
-        self, typed: str, *, user_id: str | Reader, limit: int = 20, cursor: str | None = None
+        self,
+        typed: str,
+        *,
+        user_id: str | Reader,
+        owner: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
     ) -> Page[SearchHit]:
-        """Return a page of the user's questions and answers that hold all that was typed, the newest first.
+        """Return a page of the questions and answers that hold all that was typed, the newest first.
 
+        Of the user's own sessions; for admins of everybody's, sessions without an owner too, or of one `owner` only.
         Words may be typed half; words in quotes must stand together. Never raises for what is typed.
+
+        Raises:
+            NotAllowed: somebody who is no admin names another owner.
         """
-        scope = to_scope(user_id)
+        scope = to_scope(user_id, owner=owner)
         question = to_search_question(typed)
         if not question.terms:
             return Page(items=())

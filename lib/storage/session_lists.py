@@ -29,10 +29,8 @@ from sqlalchemy import (
     union_all,
 )
 
-from lib.errors import NotAllowed
 from lib.records import (
     LAB_SESSION_PREFIX,
-    Reader,
     RunStatus,
     SessionCounts,
     SessionFilter,
@@ -42,7 +40,7 @@ from lib.records import (
 )
 from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.heads import HEAD_COLUMNS, TAG_MARK, heads
-from lib.storage.identity import exactly, to_scope
+from lib.storage.identity import exactly
 from lib.storage.keys import key_of
 from lib.storage.listing import SESSION_COLUMNS
 from lib.storage.schema import sessions
@@ -62,16 +60,6 @@ _ROWS = (
     .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
 )
 _OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
-
-
-def to_list_scope(user_id: str | Reader, where: SessionFilter) -> str | None:
-    """Return whose sessions a list holds. Raises NotAllowed where somebody asks for another user's."""
-    scope = to_scope(user_id)
-    if where.owner is None:
-        return scope
-    if scope not in (None, where.owner):
-        raise NotAllowed("Only an admin may list another user's sessions.")
-    return where.owner
 
 
 def is_plain(where: SessionFilter, order: SessionOrder) -> bool:

@@ -36,7 +36,6 @@ from lib.storage.outbox import Outbox
 from lib.storage.reading import to_run_record, to_run_records_of_blob
 from lib.storage.run_queue import LiveRun, RunQueue
 from lib.storage.schema import sessions
-from lib.storage.session_lists import to_list_scope
 from lib.storage.writing import is_deleted
 
 
@@ -71,7 +70,7 @@ class SessionReads:
             NotAllowed: another user's sessions are asked for by somebody who is no admin.
         """
         where, order = where or SessionFilter(), order or SessionOrder()
-        scope = to_list_scope(user_id, where)
+        scope = to_scope(user_id, owner=where.owner)
         if session_lists.is_plain(where, order):
             rows, next_cursor = self._connector.read(
                 lambda connection: session_lists.read_recent_page(
@@ -100,7 +99,7 @@ class SessionReads:
     def count_sessions(self, *, user_id: str | Reader, where: SessionFilter | None = None) -> SessionCounts:
         """Return how many of the sessions there are, and how many under each team, collection and tag."""
         where = where or SessionFilter()
-        scope = to_list_scope(user_id, where)
+        scope = to_scope(user_id, owner=where.owner)
         live = self._live_sessions(where, scope)
         return self._connector.read(
             lambda connection: session_lists.read_counts(connection, where, user_id=scope, live=live)

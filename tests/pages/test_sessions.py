@@ -14,6 +14,7 @@ from lib.errors import SessionNotFound
 from lib.records import SessionKind
 from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings
+from lib.ui.sessions_filters import EVERYBODY
 
 ROOT = Path(__file__).parents[2]
 
@@ -189,6 +190,35 @@ def test_the_table_narrows_by_words_team_tag_and_state_with_counts(app, roundtab
     assert set(titles(app)) == {"Paris", "Broken"}
 
 
+def test_an_order_is_chosen_named_in_the_address_and_kept_while_other_pages_are_looked_at(app, roundtable):
+    for title in ("Berlin", "Aachen", "Chemnitz"):
+        add(roundtable, "What is the weather in Paris?", title=title)
+    sessions_page(app)
+    assert app.selectbox(key="sessions_sort").value == "used" and "sort" not in app.query_params
+    app.selectbox(key="sessions_sort").set_value("title").run()
+    assert titles(app) == ["Aachen", "Berlin", "Chemnitz"] and app.query_params["sort"] == ["title"]
+    app.switch_page("pages/recall.py").run()
+    del app.query_params["sort"]
+    app.switch_page("pages/sessions.py").run()
+    assert titles(app) == ["Aachen", "Berlin", "Chemnitz"] and app.query_params["sort"] == ["title"]
+    app.query_params["sort"] = "title-reversed"
+    app.run()
+    assert titles(app) == ["Chemnitz", "Berlin", "Aachen"]
+    app.query_params["sort"] = "'; DROP TABLE"
+    app.run()
+    assert app.selectbox(key="sessions_sort").value == "used" and not app.error
+
+
+def test_ticks_stay_with_their_sessions_when_the_order_changes(app, roundtable):
+    for title in ("Berlin", "Aachen", "Chemnitz"):
+        add(roundtable, "What is the weather in Paris?", title=title)
+    sessions_page(app)
+    tick(app, "Berlin", "Chemnitz")
+    app.selectbox(key="sessions_sort").set_value("title").run()
+    app.button(key="bar_delete").click().run()
+    assert all(f"**{title}**" in words(app) for title in ("Berlin", "Chemnitz")) and "**Aachen**" not in words(app)
+
+
 def test_ticked_sessions_are_tagged_and_deleted_together_and_only_they(app, roundtable):
     one, two, kept = (add(roundtable, "What is the weather in Paris?", title=title) for title in ("One", "Two", "Kept"))
     sessions_page(app)
@@ -235,6 +265,25 @@ def test_an_admin_reads_other_users_sessions_and_finds_nothing_to_change_them_wi
     app.query_params["session"] = anns
     app.run()
     assert "There is no session" in words(app)
+
+
+def test_an_admin_searches_in_the_sessions_of_the_user_that_is_chosen(app, roundtable, monkeypatch):
+    for user_id in ("ann", "bob", "analyst"):
+        add(roundtable, f"Remember: the secret word is bird{user_id}", user_id=user_id)
+    while roundtable.database.follow():
+        pass
+    monkeypatch.setenv("ADMIN_USERS", "analyst")
+    sessions_page(app)
+    app.text_input(key="sessions_text").set_value("secret").run()
+    for chosen, found in (
+        ("ann", {"ann"}),
+        ("bob", {"bob"}),
+        ("analyst", {"analyst"}),
+        (EVERYBODY, {"ann", "bob", "analyst"}),
+    ):
+        app.selectbox(key="sessions_owner").set_value(chosen).run()
+        hits = " ".join(button.label for button in app.button if (button.key or "").startswith("sessions_hits_"))
+        assert {user_id for user_id in ("ann", "bob", "analyst") if f"bird{user_id}" in hits} == found
 
 
 def test_nobody_else_is_offered_other_users_sessions(app, roundtable):

@@ -7,13 +7,14 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from sqlalchemy import delete, insert
+from sqlalchemy import Connection, delete, insert
 
-from lib.records import RunStatus, SearchHit
+from lib.errors import NotAllowed
+from lib.records import Reader, RunStatus, SearchHit
 from lib.settings import Settings
 from lib.storage.connector import Connector, build_connector
 from lib.storage.schema import runs, sessions
-from lib.storage.search_index import SearchIndex, create_search_tables
+from lib.storage.search_index import SearchIndex, create_search_tables, progress, texts
 
 
 @pytest.fixture
@@ -162,3 +163,53 @@ def test_a_search_with_a_broken_cursor_starts_from_the_top(connector: Connector,
     write_run(connector, "umbrella", "yes")
     update_all(index)
     assert len(index.search("umbrella", user_id="ann", cursor="not a cursor").items) == 1
+
+
+ADMIN = Reader(user_id="root", admin=True)
+
+
+def take_all(index: SearchIndex) -> int:
+    """Take everything in; how many runs were read."""
+    read = 0
+    while number := index.update():
+        read += number
+    return read
+
+
+def found_by(index: SearchIndex, typed: str, user_id: str | Reader, owner: str | None = None) -> set[str]:
+    return {hit.session_id for hit in index.search(typed, user_id=user_id, owner=owner).items}
+
+
+def test_an_admin_searches_everybodys_and_nobodys_sessions_or_those_of_one_user(
+    index: SearchIndex, connector: Connector
+) -> None:
+    write_run(connector, "Where is Timbuktu?", "In Mali.", run_id="r1", session_id="anns", user_id="ann")
+    write_run(connector, "Where is Timbuktu?", "In Mali.", run_id="r2", session_id="bobs", user_id="bob")
+    write_run(connector, "Where is Timbuktu?", "In Mali.", run_id="r3", session_id="nobodys", user_id=None)
+    take_all(index)
+    assert found_by(index, "timbuktu", ADMIN) == found_by(index, "tim", ADMIN) == {"anns", "bobs", "nobodys"}
+    assert found_by(index, "timbuktu", ADMIN, "bob") == {"bobs"}
+    assert found_by(index, "timbuktu", ADMIN, "Bob") == found_by(index, "timbuktu", ADMIN, "root") == set()
+    assert found_by(index, "timbuktu", "ann") == found_by(index, "timbuktu", "ann", "ann") == {"anns"}
+    for who in ("ann", Reader(user_id="root")):
+        with pytest.raises(NotAllowed):
+            index.search("timbuktu", user_id=who, owner="bob")
+
+
+def test_what_an_earlier_version_left_out_of_the_index_is_taken_in(index: SearchIndex, connector: Connector) -> None:
+    write_run(connector, "Where is Timbuktu?", "In Mali.", run_id="r1", session_id="nobodys", user_id=None, at=1000)
+    write_run(connector, "Where is Timbuktu?", "In Mali.", run_id="r2", session_id="anns", at=1000)
+    take_all(index)
+
+    def make_old(connection: Connection) -> None:
+        connection.execute(texts.update().where(texts.c.user_id == "").values(question="", answer="", words=None))
+        connection.execute(progress.update().values(name="runs"))
+
+    connector.write(make_old)
+    assert found_by(index, "timbuktu", ADMIN) == {"anns"}
+    for _ in range(2):  # the second time nothing is begun anew
+        connector.write(lambda connection: create_search_tables(connection, connector.dialect))
+    assert take_all(index) == 2
+    assert found_by(index, "timbuktu", ADMIN) == {"anns", "nobodys"}
+    connector.write(lambda connection: create_search_tables(connection, connector.dialect))
+    assert take_all(index) == 0
