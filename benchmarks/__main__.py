@@ -99,15 +99,16 @@ def print_sessions(servers: Sequence[Server], *, quick: bool, plans: bool) -> No
     size = QUICK if quick else FULL
     print(
         f"\n{size.sessions:,} sessions of {size.users} users, some with {size.runs_of_long:,} runs of {size.run_bytes:,} "
-        f"bytes: pages of one with {size.of_listing:,}, searches of one with {size.of_searching:,}"
+        f"bytes: pages of one with {size.of_listing:,}, searches of one with {size.of_searching:,}\n"
+        "(goal: what the queries take; against plain Agno, the whole call is to be 100 times faster)"
     )
     for server in servers:
-        print_session_costs(measure_sessions(server, size=size, repeats=2 if quick else 15), plans=plans)
+        print_session_costs(measure_sessions(server, size=size, repeats=2 if quick else 31), plans=plans)
         print_sidebar_costs(measure_sidebar(server, repeats=2 if quick else 9))
 
 
 def print_session_costs(costs: Sequence[CallCost], *, plans: bool) -> None:
-    head("database", "ours", "in database", "plain Agno", "faster", "goal", "", "rows")
+    head("database", "ours, whole", "its queries", "plain Agno", "faster", "goal", "", "rows")
     for cost in costs:
         faster = f"{cost.plain_ms / cost.ours_ms:.0f}x" if cost.plain_ms else ""
         met = cost.database_ms <= cost.goal_ms and (cost.plain_ms is None or cost.plain_ms >= 100 * cost.ours_ms)

@@ -83,6 +83,11 @@ heads = Table(
     Index("roundtable_session_heads_newest", "used_at", "session_id"),
     Index("roundtable_session_heads_created", "user_id", "created_at", "session_id"),
     Index("roundtable_session_heads_named", "user_id", "sort_name", "used_at", "session_id"),
+    # All that a user's sessions are sorted by and looked through for: so no head itself is read.
+    Index(
+        "roundtable_session_heads_sums",
+        *("user_id", "runs", "failed_runs", "unfinished_runs", "tokens", "duration_s", "used_at", "session_id"),
+    ),
     **ON_MYSQL,
 )
 facts = Table(
@@ -109,6 +114,8 @@ def create_head_tables(connection: Connection) -> None:
         heads.drop(connection)
         connection.execute(text("DELETE FROM roundtable_following WHERE name = 'sessions'"))
     _TABLES.create_all(connection, checkfirst=True)
+    for index in heads.indexes:
+        index.create(connection, checkfirst=True)
     create_media_table(connection)
 
 
