@@ -24,6 +24,7 @@ from lib.runs.members import MemberNotes
 from lib.runs.reasons import Reason, to_reason
 from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
+from lib.storage.reading import INTERRUPTED
 from lib.storage.reading.calls import is_delegation, member_of, task_of
 from lib.storage.translation import DELEGATE_TO_ONE, EventTranslator, to_text
 from lib.teams.recording import TEAM_EVENTS_SKIPPED
@@ -153,14 +154,15 @@ class RunRecording:
         """Hand an event to the watchers. Members that a stopped or failed leader left behind end before it."""
         if isinstance(event, RunEnded) and event.run_id == self.root.run_id:
             self.ended = True
-            left_behind = RunStatus.INTERRUPTED if event.status is RunStatus.INTERRUPTED else RunStatus.STOPPED
+            interrupted = event.status is RunStatus.INTERRUPTED
             for run in reversed([run for run in self.seen_runs() if run.parent_run_id and run.status.live]):
                 self._log.append(
                     RunEnded(
                         run_id=run.run_id,
                         parent_run_id=run.parent_run_id,
                         at=self._end_of(run.run_id),
-                        status=left_behind,
+                        status=RunStatus.INTERRUPTED if interrupted else RunStatus.STOPPED,
+                        error=INTERRUPTED if interrupted else None,
                     )
                 )
         self._log.append(event)
@@ -169,7 +171,7 @@ class RunRecording:
         """Publish the end of the run, unless Agno reported one."""
         if not self.ended:
             run_id = self.root.run_id
-            kind, error = reason or (None, None)
+            kind, error = reason or (None, INTERRUPTED if status is RunStatus.INTERRUPTED else None)
             self.publish(RunEnded(run_id=run_id, at=self._end_of(run_id), status=status, error=error, error_kind=kind))
 
     def _time_of(self, name: str, run_id: str) -> float:

@@ -84,6 +84,7 @@ class RunRows:
     def write_all(self, status: RunStatus) -> None:
         """Write the run and its member runs as seen, for when Agno wrote nothing."""
         self._recording.closed = True
+        self._recording.interrupted = status is RunStatus.INTERRUPTED
         for member_run in self._forgotten():
             self._write(member_run)
         self._write(self._to_agno(self._recording.seen_runs()[0], status))
@@ -126,7 +127,7 @@ class RunRows:
             ours.setdefault("error", seen.error)
         if seen.error_kind:
             ours.setdefault("error_kind", seen.error_kind.value)
-        if self._recording.interrupted and seen.status.live:
+        if self._recording.interrupted and (seen.status.live or seen.status is RunStatus.INTERRUPTED):
             run.status = AgnoStatus.error
             ours["marker"] = True
         requests = self._recording.requests(run.run_id)

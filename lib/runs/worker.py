@@ -234,7 +234,7 @@ class RunWorker:
         else:
             recording.end(self._ending)
         status = self.log.snapshot().status
-        if not self._rows.written and status is not RunStatus.INTERRUPTED:
+        if not self._rows.written:
             self._rows.write_all(status)
         self.log.append(RunSaved(**self._base(), **self._check_saved()))
 

@@ -25,7 +25,7 @@ from lib.records import (
     ToolCallRecord,
 )
 from lib.settings import Settings
-from lib.storage import Database
+from lib.storage import Database, open_database
 from tests.runs.scripted import Script, ask, build_desk, build_engine, say, use
 
 
@@ -345,6 +345,25 @@ def test_a_run_stopped_at_any_instant_is_read_back_as_it_was_seen(open_sqlite_en
         assert not told_too_late(list(handle.events(follow=False)))
         statuses.add(seen.status)
     assert RunStatus.STOPPED in statuses
+
+
+@pytest.mark.parametrize("name", ["a leader that fails after a delegation", "a team within the team, twice at once"])
+def test_a_run_interrupted_at_any_instant_is_read_back_as_it_was_seen(settings, name):
+    database = open_database(settings)
+    statuses = set()
+    for instant in range(10):
+        engine = build_engine(database, settings, build_desk(**(CASES | NESTED)[name][0], delay_s=0.005))
+        handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
+        waiting = engine.start("The next?", user_id="ada", team="desk", session_id="s1")
+        time.sleep(instant * 0.015)
+        engine.close()
+        for seen in (handle.wait(20), waiting.wait(20)):
+            stored = database.sessions.get_run(seen.run_id, user_id="ada")
+            assert compared(stored) == compared(seen), f"interrupted at {instant}"
+            statuses.add(seen.status)
+        assert not told_too_late(list(handle.events(follow=False)))
+    assert RunStatus.INTERRUPTED in statuses
+    database.close()
 
 
 NESTED: dict[str, tuple[dict[str, Script], RunStatus]] = {

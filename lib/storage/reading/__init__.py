@@ -2,6 +2,7 @@
 
 from lib.storage.reading.events import get_run_data, to_run_events
 from lib.storage.reading.runs import (
+    INTERRUPTED,
     to_run_record,
     to_run_records,
     to_run_records_of_blob,
@@ -9,6 +10,7 @@ from lib.storage.reading.runs import (
 )
 
 __all__ = [
+    "INTERRUPTED",
     "get_run_data",
     "to_run_events",
     "to_run_record",

@@ -25,6 +25,8 @@ from lib.storage.translation import EventTranslator, to_error_kind, to_model_nam
 Live = Collection[str] | Mapping[str, RunStatus]
 """Ids of the runs that are alive now; as a mapping also whether each is waiting or running."""
 
+INTERRUPTED = "The program ended while this run was going on; its answer was not saved."
+
 MAX_DEPTH = 40
 """Member runs nested deeper than this are listed under the deepest run that is shown."""
 
@@ -278,7 +280,7 @@ def _question(stored: StoredRun) -> str:
 def _error(stored: StoredRun, told: RunRecord | None, status: RunStatus) -> tuple[str | None, ErrorKind | None]:
     """Return the reason of a failed run, and its kind where our engine told it: from its error event, else its content."""
     if status is RunStatus.INTERRUPTED:
-        return "The program ended while this run was going on; its answer was not saved.", None
+        return INTERRUPTED, None
     if status is not RunStatus.FAILED:
         return None, None
     if stated := to_optional_text(stored.roundtable.get("error")):
