@@ -40,13 +40,17 @@ class HistoryEvidence:
         whole, ranges = _find_limits(standing, run)
         window = _stored_window(run.settings)
         if window is not None:
-            ranges = agree(ranges, [LimitRange(unit=Unit.RUNS, least=window, most=window)]) or ranges
+            of_row = [LimitRange(unit=Unit.RUNS, least=window, most=window)]
+            ranges = [limits for limits in ranges if agree([limits], of_row)] or ranges
         against = 0
+        left = {limits: [limits] for limits in ranges}  # what the other runs leave of each
         for other in self._neighbours(run) if window is None else ():
-            agreed = agree(ranges, self._limits_of(other))
-            against += not agreed
-            ranges = agreed or ranges
-        predictions = [prediction for limits in ranges for prediction in _predict(whole, run, limits)]
+            agreed = {limits: agree(parts, self._limits_of(other)) for limits, parts in left.items()}
+            if any(agreed.values()):
+                left = {limits: parts for limits, parts in agreed.items() if parts}
+            else:
+                against += 1
+        predictions = [prediction for limits in left for prediction in _predict(whole, run, limits)]
         return Explanation(predictions=predictions, against=against)
 
     def _assume(self, standing: Standing) -> list[PredictedContext]:
@@ -85,10 +89,13 @@ class HistoryEvidence:
 
 def _find_limits(standing: Standing, run: RunRecord) -> tuple[Standing, list[LimitRange]]:
     """Return the runs before `run` with those that were deleted since, and the settings that explain its history."""
-    if run.parent_run_id is not None:  # to the rules a member's own runs are what a leader's are to it
+    of_member = run.parent_run_id is not None
+    if of_member:  # its own runs are to it what the session's are to a leader
         standing = tuple(replace(other, parent_run_id=None, member_runs=()) for other in standing)
     whole = tuple(with_deleted_runs(standing, run))
-    return whole, find_limits(whole, _shape_of_history(run), incomplete=len(whole) > len(standing))
+    found = find_limits(whole, _shape_of_history(run), incomplete=len(whole) > len(standing))
+    # No tool call filter applies to what a member is given.
+    return whole, [limits for limits in found if limits.most_calls is None or not of_member]
 
 
 def _predict(whole: Standing, run: RunRecord, limits: LimitRange) -> list[PredictedContext]:

@@ -46,27 +46,13 @@ def account_for(rows: Iterable[Row], limits: Limits) -> Account:
     for row in rows:
         account.absent |= dict.fromkeys(embedded_places(row["run_data"]), "member_message")
         if row["parent_run_id"] is not None:
-            account.absent |= {(row["run_id"], message["id"]): "member_message" for message in own_messages(row)}
+            account.absent |= dict.fromkeys(own_places(row), "member_message")
         elif row["status"] in SKIPPED:
-            account.absent |= {(row["run_id"], message["id"]): SKIPPED[row["status"]] for message in own_messages(row)}
+            account.absent |= dict.fromkeys(own_places(row), SKIPPED[row["status"]])
         else:
             counted.append(row)
     runs = limits.get("num_history_runs", None if "num_history_messages" in limits else 3)
-    if runs is not None:
-        outside = counted[: max(len(counted) - runs, 0)]
-        counted = counted[len(outside) :]
-        account.absent |= {
-            (row["run_id"], message["id"]): "outside_window" for row in outside for message in own_messages(row)
-        }
-    messages = [(row["run_id"], message) for row in counted for message in own_messages(row)]
-    if runs is None:
-        most = limits["num_history_messages"]
-        newest = messages[-most:] if most > 0 else []
-        while newest and newest[0][1]["role"] == "tool":
-            newest = newest[1:]
-        cut = messages[: len(messages) - len(newest)]
-        account.absent |= {(run_id, message["id"]): "message_limit" for run_id, message in cut}
-        messages = newest
+    messages = limited(counted, runs, limits.get("num_history_messages"), account)
     keep = kept_calls([message for _, message in messages], limits.get("max_tool_calls_from_history"))
     for run_id, message in messages:
         calls = [call for call in message.get("tool_calls") or [] if call["id"] in keep]
@@ -76,6 +62,47 @@ def account_for(rows: Iterable[Row], limits: Limits) -> Account:
         else:
             account.given.append((message["id"], len(calls)))
     return account
+
+
+def account_for_member(rows: Iterable[Row], member: Limits, leader: Limits) -> Account:
+    """Return the account of a member's next run: `rows` are its own, asked by whatever leader.
+
+    It is given history only if it asks for it. Its own window counts, else the leader's (agno-facts 8.4).
+    """
+    account = Account()
+    counted: list[Row] = []
+    for row in rows:
+        if row["status"] in SKIPPED:
+            account.absent |= dict.fromkeys(own_places(row), SKIPPED[row["status"]])
+        else:
+            counted.append(row)
+    runs = 0
+    if member:
+        of_member = member.get("num_history_runs", None if "num_history_messages" in member else 3)
+        of_leader = leader.get("num_history_runs", None if "num_history_messages" in leader else 3)
+        runs = of_member or of_leader
+    messages = limited(counted, runs, member.get("num_history_messages"), account)
+    account.given = [(message["id"], len(message.get("tool_calls") or [])) for _, message in messages]
+    return account
+
+
+def limited(
+    counted: list[Row], runs: int | None, most: int | None, account: Account
+) -> list[tuple[str, dict[str, Any]]]:
+    """Return the messages that a window of runs and a message limit leave, with their runs; the rest goes to account."""
+    if runs is not None:
+        for row in counted[: max(len(counted) - runs, 0)]:
+            account.absent |= dict.fromkeys(own_places(row), "outside_window")
+        counted = counted[max(len(counted) - runs, 0) :]
+    messages = [(row["run_id"], message) for row in counted for message in own_messages(row)]
+    if most is None:
+        return messages
+    newest = messages[-most:] if most > 0 else []
+    while newest and newest[0][1]["role"] == "tool":
+        newest = newest[1:]
+    cut = messages[: len(messages) - len(newest)]
+    account.absent |= {(run_id, message["id"]): "message_limit" for run_id, message in cut}
+    return newest
 
 
 def kept_calls(messages: list[dict[str, Any]], most: int | None) -> set[str]:
@@ -89,6 +116,11 @@ def kept_calls(messages: list[dict[str, Any]], most: int | None) -> set[str]:
 def own_messages(row: Row) -> list[dict[str, Any]]:
     """Return what was said in a run itself."""
     return [m for m in row["run_data"].get("messages") or [] if not m.get("from_history") and m["role"] != "system"]
+
+
+def own_places(row: Row) -> list[Place]:
+    """Return where what was said in a run stands."""
+    return [(row["run_id"], message["id"]) for message in own_messages(row)]
 
 
 def embedded_places(run: dict[str, Any]) -> Iterator[Place]:
@@ -111,7 +143,7 @@ def stored_places(rows: Iterable[Row]) -> set[Place]:
         if response["parent_run_id"] not in {other["run_id"] for other in stored}
         for place in embedded_places({"member_responses": [response]})
     }
-    own = {(row["run_id"], message["id"]) for row in stored for message in own_messages(row)}
+    own = {place for row in stored for place in own_places(row)}
     return own | {place for row in stored for place in embedded_places(row["run_data"])} - of_nobody
 
 

@@ -19,13 +19,23 @@ import pytest
 from hypothesis import HealthCheck, Phase, event, example, given, settings
 from hypothesis import strategies as st
 
-from lib.records import MessageRecord
+from lib.records import MessageRecord, RunRecord
 from lib.replay.absences import AbsentMessage
 from lib.replay.contexts import ModelRequest
 from lib.settings import load_settings
 from lib.storage.replaying import Replay
 from lib.storage.stored_sessions import open_stored_sessions
-from tests.replay.accounts import LIMIT_REASONS, Account, Limits, Place, Row, account_for, every_limits, stored_places
+from tests.replay.accounts import (
+    LIMIT_REASONS,
+    Account,
+    Limits,
+    Place,
+    Row,
+    account_for,
+    account_for_member,
+    every_limits,
+    stored_places,
+)
 from tests.replay.recorded_teams import SESSION, RecordedTeam, Shape
 
 TRUTH = os.environ.get("HYPOTHESIS_PROFILE") == "truth"
@@ -80,6 +90,12 @@ limits: st.SearchStrategy[dict[str, int]] = st.one_of(
 filters: st.SearchStrategy[dict[str, int]] = st.one_of(
     st.just({}), st.fixed_dictionaries({"max_tool_calls_from_history": st.integers(0, 3)})
 )
+# A window of 0 counts as none set; a member without settings is given no history.
+of_members: st.SearchStrategy[dict[str, int]] = st.one_of(
+    st.just({}),
+    st.fixed_dictionaries({"num_history_runs": st.integers(0, 4)}),
+    st.fixed_dictionaries({"num_history_messages": st.integers(1, 6)}),
+)
 scripts = st.fixed_dictionaries(
     {"turns": st.lists(turns, min_size=2, max_size=7), "slowly": st.booleans()}  # slowly: in seconds of their own
 )
@@ -112,6 +128,7 @@ class Played:
     new_answers: dict[str, Row] = field(default_factory=dict)  # the run that a run answers anew, as it stood
     given: list[tuple[list[str], Counter[tuple[str, Shape]]]] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
+    concurrent: set[str] = field(default_factory=set)  # runs whose members worked side by side
 
     def account_of(self, run_id: str, limits: Limits | None = None) -> Account:
         """Return the account of a run; with other limits, what it would have been.
@@ -160,6 +177,7 @@ def play(team: RecordedTeam, script: Mapping[str, Any], limits: Limits) -> Playe
                     run_ids = [
                         team.ask(what, stream=how != "whole", stop=action == "stop", concurrent=how == "concurrent")
                     ]
+        played.concurrent |= {run_id for run_id in run_ids if action == "together" or how == "concurrent"}
         played.before |= dict.fromkeys(run_ids, before)
         played.given.append((run_ids, given))
         if script["slowly"]:
@@ -198,16 +216,20 @@ FAILED = ("fail", "please fail", "whole")
 
 
 @thoroughly
-@example({"turns": [*TOOLS, NEW, FAILED, NEW, NEW], "slowly": False}, {"num_history_messages": 5}, {})
+@example({"turns": [*TOOLS, NEW, FAILED, NEW, NEW], "slowly": False}, {"num_history_messages": 5}, {}, {})
 @example(  # the answer that replaced another was deleted
     {"turns": [*NESTED, ("delete", 1, None), ("regenerate", 2, None), ("delete", 4, None)], "slowly": False},
     {"num_history_messages": 1},
     {},
+    {},
 )
-@example({"turns": HELLOS, "slowly": False}, {"num_history_messages": 2}, {})  # the same as a window of one run
-@given(script=scripts, limit=limits, tool_filter=filters)
-def test_every_request_is_shown_as_given_and_every_absent_message_has_the_right_reason(script, limit, tool_filter):
-    with recorded(store_history_messages=True, **limit, **tool_filter) as team:
+@example({"turns": HELLOS, "slowly": False}, {"num_history_messages": 2}, {}, {})  # the same as a window of one run
+@given(script=scripts, limit=limits, tool_filter=filters, of_member=of_members)
+def test_every_request_is_shown_as_given_and_every_absent_message_has_the_right_reason(
+    script, limit, tool_filter, of_member
+):
+    members = of_member and {"add_history_to_context": True, **of_member}
+    with recorded(store_history_messages=True, members=members, **limit, **tool_filter) as team:
         played = play(team, script, limit | tool_filter)
         rows = team.rows()
         if not rows:
@@ -216,6 +238,9 @@ def test_every_request_is_shown_as_given_and_every_absent_message_has_the_right_
         check_contexts(replay, played, rows)
         for run in replay.runs:
             check_ledger(run.run_id, replay, played, rows)
+            for part in list(run.walk())[1:]:
+                if part.component_id in ("weather", "finance"):
+                    check_ledger_of_member(part, replay, played, rows, of_member)
 
 
 def check_contexts(replay: Replay, played: Played, rows: list[Row]) -> None:
@@ -267,6 +292,30 @@ def check_ledger(run_id: str, replay: Replay, played: Played, rows: list[Row]) -
             place: right[place] if place in open_places else str(item.reason) for place, item in told.items()
         } == right
         check_doubts(open_places, run_id, played, rows)
+
+
+def check_ledger_of_member(part: RunRecord, replay: Replay, played: Played, rows: list[Row], of_member: Limits) -> None:
+    """Hold the ledger of a member's run, which holds its own earlier runs, against its account."""
+    under = [row for row in rows if row["parent_run_id"] == part.parent_run_id and row["agent_id"] == part.component_id]
+    place_of = {row["run_id"]: place for place, row in enumerate(under)}
+    if part.run_id not in place_of or (part.parent_run_id in played.concurrent and len(under) > 1):
+        return  # it failed while it streamed (F12); or it was asked twice at once: nothing tells what it found
+    found = [row for row in played.before[part.parent_run_id] if row["agent_id"] == part.component_id]
+    account = account_for_member(found + under[: place_of[part.run_id]], of_member, played.limits)
+    right = {
+        place: reason
+        for place, reason in account.absent.items()
+        if place in stored_places(rows) and place[1] not in account.given_ids
+    }
+    for request in (item for item in replay.requests(part) if item.run.run_id == part.run_id):
+        told = {(item.run_id, item.message.message_id): item for item in request.absent}
+        told = {place: item for place, item in told.items() if place in stored_places(rows)}
+        open_places = {place: item for place, item in told.items() if item.or_else}
+        for place, item in open_places.items():
+            assert right[place] in {item.reason, *item.or_else} <= {"outside_window", "message_limit"}
+        assert {
+            place: right[place] if place in open_places else str(item.reason) for place, item in told.items()
+        } == right
 
 
 def check_doubts(told: Mapping[Place, AbsentMessage], run_id: str, played: Played, rows: list[Row]) -> None:
