@@ -76,7 +76,7 @@ def account_for_member(rows: Iterable[Row], member: Limits, leader: Limits) -> A
             account.absent |= dict.fromkeys(own_places(row), SKIPPED[row["status"]])
         else:
             counted.append(row)
-    runs = 0
+    runs: int | None = 0
     if member:
         of_member = member.get("num_history_runs", None if "num_history_messages" in member else 3)
         of_leader = leader.get("num_history_runs", None if "num_history_messages" in leader else 3)

@@ -300,7 +300,7 @@ def check_ledger_of_member(part: RunRecord, replay: Replay, played: Played, rows
     place_of = {row["run_id"]: place for place, row in enumerate(under)}
     if part.run_id not in place_of or (part.parent_run_id in played.concurrent and len(under) > 1):
         return  # it failed while it streamed (F12); or it was asked twice at once: nothing tells what it found
-    found = [row for row in played.before[part.parent_run_id] if row["agent_id"] == part.component_id]
+    found = [row for row in played.before[part.parent_run_id or ""] if row["agent_id"] == part.component_id]
     account = account_for_member(found + under[: place_of[part.run_id]], of_member, played.limits)
     right = {
         place: reason
