@@ -16,6 +16,7 @@
     │   │   ├── RunNotFound
     │   │   ├── ImageNotFound
     │   │   └── ExperimentNotFound
+    │   ├── SessionDamaged       what is stored of a session cannot be read, and writing to it would replace it
     │   └── HistoryNotSaved      the database refused a write; it is kept on disk and will be written
     └── RunRefused               a run cannot be started in this session now
 
@@ -108,6 +109,17 @@ class ExperimentNotFound(NotFound):
     def __init__(self, experiment_id: str) -> None:
         super().__init__(f"There is no experiment {experiment_id!r} among yours. It may have been deleted.")
         self.experiment_id = experiment_id
+
+
+class SessionDamaged(StorageError):
+    """What is stored of a session cannot be read; nothing was written, since that would replace it."""
+
+    def __init__(self, session_id: str) -> None:
+        super().__init__(
+            f"The stored data of session {session_id!r} (its title, tags and state) cannot be read, so it is left as it "
+            "is. Mend session_data in the database, or fork the session to go on with its runs."
+        )
+        self.session_id = session_id
 
 
 class HistoryNotSaved(StorageError):

@@ -27,11 +27,12 @@ from agno.db.utils import (
 from agno.session import AgentSession, TeamSession, WorkflowSession
 from sqlalchemy import JSON, Connection, event, or_, select
 
-from lib.errors import DatabaseUnavailable, HistoryNotSaved, NotAllowed, RunNotFound, SessionNotFound
+from lib.errors import DatabaseUnavailable, HistoryNotSaved, NotAllowed, RunNotFound, SessionDamaged, SessionNotFound
 from lib.storage.connector import Connector
 from lib.storage.faults import DATABASE_ERRORS, FaultKind, to_fault, told_as_storage_errors
 from lib.storage.heads import note_runs, refresh_heads, touch_head
 from lib.storage.identity import check_id, check_user, exactly
+from lib.storage.legacy_runs import read_legacy_runs
 from lib.storage.outbox import Delivery, KeptWrite, Outbox
 from lib.storage.schema import runs, sessions
 from lib.storage.sessions import SessionStore
@@ -42,6 +43,7 @@ from lib.storage.writing import (
     SessionWrite,
     Written,
     is_deleted,
+    to_session_data,
     write_run,
     write_session,
 )
@@ -87,6 +89,7 @@ class _SafeDb:
 
         Raises:
             SessionNotFound: it is another user's, nobody's, or was deleted.
+            SessionDamaged: what is stored of it cannot be read.
             StorageError: it could not be read. Agno would take None for "no history" (F3).
         """
         user_id, session_id = check_user(user_id), check_id(session_id, "session id")
@@ -94,9 +97,9 @@ class _SafeDb:
         limit = _window.get() if runs_limit is None else runs_limit
 
         def work(connection: Connection) -> dict[str, Any] | None:
-            row = _owned_session(connection, session_id, user_id, columns=self._session_table())
+            row = _owned_session(connection, session_id, user_id)
             if row is not None:
-                legacy = row.get("runs")
+                legacy = read_legacy_runs(connection, [session_id]).get(session_id)
                 found = [] if limit == 0 and not legacy else _history(connection, session_id, None if legacy else limit)
                 if legacy:  # a session that Agno 2 wrote and nobody migrated: its runs are in the session's row
                     found = merge_runs_table_with_legacy_blob(found, legacy)
@@ -107,6 +110,8 @@ class _SafeDb:
             return row
 
         row = self.connector.read(work)
+        if row is not None and deserialize:
+            to_session_data(row)
         if row is not None and deserialize and _is_unused(row):
             # Made for a staged question. As a new one Agno gives it the team's own state, metadata and introduction.
             self._made_for_a_question.add(session_id)
@@ -274,10 +279,6 @@ class _SafeDb:
         for run_id in run_ids:
             self.delete_run(run_id, user_id=user_id)
 
-    def _session_table(self) -> Any:
-        """Return Agno's session table as it is in this database: older ones have a column `runs`."""
-        return self._get_table("sessions")  # type: ignore[attr-defined]
-
 
 class SafeSqliteDb(_SafeDb, SqliteDb):
     """Agno's SqliteDb, safe."""
@@ -313,7 +314,7 @@ def build_deliver(connector: Connector) -> Any:
         except DATABASE_ERRORS as error:
             kind = to_fault(error).kind
             return Delivery.REFUSED if kind is FaultKind.REFUSED else Delivery.LATER, kind is FaultKind.UNREACHABLE
-        except (SessionNotFound, NotAllowed):
+        except (SessionNotFound, SessionDamaged, NotAllowed):
             return Delivery.REFUSED, False
         return Delivery.DONE, False
 
@@ -363,11 +364,9 @@ def _apply(connection: Connection, write: SessionWrite | RunWrite) -> Written:
     return written
 
 
-def _owned_session(
-    connection: Connection, session_id: str, user_id: str, *, columns: Any = sessions
-) -> dict[str, Any] | None:
+def _owned_session(connection: Connection, session_id: str, user_id: str) -> dict[str, Any] | None:
     """Return the user's session row, None where none was ever stored."""
-    found = connection.execute(select(columns).where(exactly(columns.c.session_id, session_id))).mappings().first()
+    found = connection.execute(select(sessions).where(exactly(sessions.c.session_id, session_id))).mappings().first()
     if found is None:
         if is_deleted(connection, "session", session_id):
             raise SessionNotFound(session_id)

@@ -25,7 +25,7 @@ from lib.storage.run_queue import RunQueue
 from lib.storage.schema import sessions
 from lib.storage.search_index import SearchIndex
 from lib.storage.session_reads import SessionReads
-from lib.storage.writing import OUR_KEY, lock_session
+from lib.storage.writing import OUR_KEY, lock_session, to_session_data
 
 MAX_TITLE_LENGTH = 200
 MAX_TAG_LENGTH = 60
@@ -190,7 +190,12 @@ class SessionStore(SessionReads):
         self._change(session_id, user_id, _setting("collection", collection))
 
     def _change(self, session_id: str, user_id: str, change: Callable[[dict[str, Any], dict[str, Any]], bool]) -> bool:
-        """Change a session's data and our part of it under its lock; False: `change` left it as it is."""
+        """Change a session's data and our part of it under its lock; False: `change` left it as it is.
+
+        Raises:
+            SessionNotFound: there is no such session of the user.
+            SessionDamaged: what is stored of it cannot be read.
+        """
         user_id = check_user(user_id)
         if not is_storable_id(session_id):
             raise SessionNotFound(session_id)
@@ -199,7 +204,7 @@ class SessionStore(SessionReads):
             stored = lock_session(connection, session_id)
             if stored is None or stored["user_id"] != user_id:
                 raise SessionNotFound(session_id)
-            data = dict(stored["session_data"]) if isinstance(stored["session_data"], Mapping) else {}
+            data = to_session_data(stored)
             ours = dict(data[OUR_KEY]) if isinstance(data.get(OUR_KEY), Mapping) else {}
             if not change(data, ours):
                 return False

@@ -17,7 +17,15 @@ from lib.records import ImageRecord, SessionKind
 from lib.storage.identity import exactly
 from lib.storage.run_queue import enter
 from lib.storage.schema import runs, sessions
-from lib.storage.writing import OUR_KEY, UNUSED, insert_session_if_missing, is_deleted, lock_session, next_run_index
+from lib.storage.writing import (
+    OUR_KEY,
+    UNUSED,
+    insert_session_if_missing,
+    is_deleted,
+    lock_session,
+    next_run_index,
+    to_session_data,
+)
 
 TITLE_OF_A_QUESTION = 60
 FIRST_QUESTION_LENGTH = 500
@@ -125,7 +133,7 @@ def stage(connection: Connection, staged: StagedQuestion) -> None:
 
 def _note_question(connection: Connection, session: Mapping[str, Any], *, asked: Mapping[str, Any], title: str) -> None:
     """Keep the first question in the session's row, so that lists need no run, and move the session to the top."""
-    data = dict(session["session_data"]) if isinstance(session["session_data"], Mapping) else {}
+    data = to_session_data(session)
     ours = dict(data[OUR_KEY]) if isinstance(data.get(OUR_KEY), Mapping) else {}
     if "first_question" not in ours and _holds_no_run(connection, session["session_id"]):
         ours["first_question"] = asked["first_question"]

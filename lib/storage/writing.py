@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import Connection, func, insert, select, update
 from sqlalchemy.dialects import mysql
 
-from lib.errors import RunNotFound, SessionNotFound
+from lib.errors import RunNotFound, SessionDamaged, SessionNotFound
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part
 from lib.storage.schema import deleted, runs, sessions, to_deleted_key
@@ -68,6 +68,18 @@ def lock_session(connection: Connection, session_id: str) -> Mapping[str, Any] |
     return None if row is None else dict(row)
 
 
+def to_session_data(session: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a session row's own data, to be changed and stored again.
+
+    Raises:
+        SessionDamaged: what is stored is no JSON object; whatever is written would replace it.
+    """
+    data = session["session_data"]
+    if data is not None and not isinstance(data, Mapping):
+        raise SessionDamaged(session["session_id"])
+    return dict(data or {})
+
+
 def is_deleted(connection: Connection, kind: str, value: str) -> bool:
     """Whether a session or run was deleted by hand."""
     key = to_deleted_key(kind, value)
@@ -79,6 +91,7 @@ def write_session(connection: Connection, write: SessionWrite) -> Written:
 
     Raises:
         SessionNotFound: the stored session belongs to somebody else, or to nobody (F5).
+        SessionDamaged: what is stored of it cannot be read.
     """
     stored = lock_session(connection, write.session_id)
     if stored is None:
@@ -91,17 +104,17 @@ def write_session(connection: Connection, write: SessionWrite) -> Written:
         raise SessionNotFound(write.session_id)
     new = write.values
     changed: dict[str, Any] = {
-        "session_data": _merged_session_data(stored["session_data"], new.get("session_data")),
-        "metadata": {**_mapping(new.get("metadata")), **_mapping(stored["metadata"])} or None,
+        "session_data": _merged_session_data(to_session_data(stored), new.get("session_data")),
         "updated_at": int(time.time()),
     }
+    if stored["metadata"] is None or isinstance(stored["metadata"], Mapping):
+        changed["metadata"] = {**_mapping(new.get("metadata")), **_mapping(stored["metadata"])} or None
     if new.get("summary") is not None:
         changed["summary"] = new["summary"]
     if stored["session_type"] == new.get("session_type"):
         for name in _COMPONENT_COLUMNS:
             changed[name] = stored[name] or new.get(name)
-        for name in _DATA_COLUMNS:
-            changed[name] = new.get(name) or stored[name]
+        changed |= {name: new[name] for name in _DATA_COLUMNS if new.get(name)}
     connection.execute(update(sessions).where(exactly(sessions.c.session_id, write.session_id)).values(**changed))
     return Written.STORED
 
@@ -116,8 +129,7 @@ def insert_session_if_missing(connection: Connection, values: Mapping[str, Any])
     connection.execute(statement.on_duplicate_key_update(session_id=sessions.c.session_id))
 
 
-def _merged_session_data(stored: object, new: object) -> dict[str, Any]:
-    kept = _mapping(stored)
+def _merged_session_data(kept: dict[str, Any], new: object) -> dict[str, Any]:
     given = {name: value for name, value in _mapping(new).items() if not (name in kept and name in _KEPT_FROM_STORED)}
     ours = _mapping(kept.get(OUR_KEY))
     if ours.pop(UNUSED, None):  # now Agno has written what it keeps in a session

@@ -21,6 +21,7 @@ from lib.errors import (
     NotSignedIn,
     RoundtableError,
     RunRefused,
+    SessionDamaged,
     SettingsError,
     TeamUnavailable,
 )
@@ -35,6 +36,7 @@ _TITLES: tuple[tuple[type[RoundtableError], str], ...] = (
     (HistoryNotSaved, "Not stored yet"),
     (ModelUnavailable, "The model cannot be called"),
     (TeamUnavailable, "This team cannot be used"),
+    (SessionDamaged, "This session is damaged"),
     (NotFound, "Not found"),
     (NotSignedIn, "Not signed in"),
     (LocalIdentityRefused, "Nobody signs in here"),

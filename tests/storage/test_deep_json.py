@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from sqlalchemy import text
 
+from lib.errors import SessionDamaged
 from lib.records import SessionFilter
 from tests.storage.workers import finished_run, new_id, stage
 
@@ -47,5 +49,6 @@ def test_a_run_nested_too_deeply_is_listed_and_opened_with_a_note(database):
     assert isinstance(store.get_session_row(session_id, user_id="ann")["session_data"], str)
     assert [item.session_id for item in store.list_sessions(user_id="ann").items] == [session_id]
     store.list_sessions(user_id="ann", where=SessionFilter(text="deep"))
-    store.rename_session(session_id, "Renamed", user_id="ann")
-    assert store.get_session(session_id, user_id="ann").title == "Renamed"
+    with pytest.raises(SessionDamaged, match="is left as it is"):
+        store.rename_session(session_id, "Renamed", user_id="ann")
+    assert DEEP in store.get_session_row(session_id, user_id="ann")["session_data"]
