@@ -41,7 +41,7 @@ from lib.records import (
 from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.heads import HEAD_COLUMNS, TAG_MARK, heads
 from lib.storage.identity import exactly
-from lib.storage.keys import key_of
+from lib.storage.keys import content_of, key_of
 from lib.storage.listing import SESSION_COLUMNS
 from lib.storage.schema import sessions
 from lib.storage.search_words import to_search_question
@@ -54,6 +54,17 @@ _STATUSES = {
 }
 _ROW_COLUMNS = (*SESSION_COLUMNS, *HEAD_COLUMNS)
 _HAS_HEAD = heads.c.session_key == key_of(sessions.c.session_id)
+_SHOWN = (
+    *(sessions.c[name] for name in ("session_type", "user_id", "agent_id", "team_id", "workflow_id", "created_at")),
+    *(sessions.c[name] for name in ("session_data", "agent_data", "team_data", "workflow_data")),
+    *(label.element for label in HEAD_COLUMNS),
+)
+"""All that lists show is made of these columns."""
+_CONTENTS = (
+    *(sessions.c.session_id, sessions.c.updated_at),
+    *(heads.c[name].label(f"head_{name}") for name in ("session_key", "written_at")),
+    content_of(*_SHOWN).label("content"),
+)
 _ROWS = (
     select(*_ROW_COLUMNS)
     .select_from(sessions.outerjoin(heads, _HAS_HEAD))
@@ -73,7 +84,7 @@ def read_recent_page(
     """Return a page of a user's session rows (None: anybody's), the last used first, and the cursor of the next one."""
     limit = check_limit(limit)
     used_at, last_id = (None, None) if cursor is None else read_cursor(cursor, int, str)
-    statement = _recent_page(of_one=user_id is not None, later=cursor is not None, hidden=hidden)
+    statement = _recent_page(_ROW_COLUMNS, of_one=user_id is not None, later=cursor is not None, hidden=hidden)
     given = {"user_id": user_id, "used_at": used_at, "last_id": last_id, "rows": limit + 1}
     found = connection.execute(statement, {name: value for name, value in given.items() if value is not None})
     rows: list[Mapping[str, Any]] = [dict(row) for row in found.mappings()]
@@ -82,8 +93,15 @@ def read_recent_page(
     return rows[:limit], next_cursor
 
 
+def read_recent_contents(connection: Connection, *, user_id: str | None, limit: int) -> list[Mapping[str, Any]]:
+    """Return the rows of a user's first page and one more: their times, and what tells whether anything else changed."""
+    statement = _recent_page(_CONTENTS, of_one=user_id is not None, later=False, hidden=False)
+    given = {"rows": check_limit(limit) + 1} | ({} if user_id is None else {"user_id": user_id})
+    return [dict(row) for row in connection.execute(statement, given).mappings()]
+
+
 @cache  # put together once: with its many columns that costs as much as running it
-def _recent_page(*, of_one: bool, later: bool, hidden: bool) -> Select[Any]:
+def _recent_page(columns: tuple[ColumnElement[Any], ...], *, of_one: bool, later: bool, hidden: bool) -> Select[Any]:
     """Return the query behind a page; it is given user_id, used_at and last_id, as far as they apply, and rows."""
     rows: BindParameter[int] = bindparam("rows", type_=Integer)
     owned = exactly(sessions.c.user_id, bindparam("user_id", type_=String)) if of_one else true()
@@ -107,7 +125,7 @@ def _recent_page(*, of_one: bool, later: bool, hidden: bool) -> Select[Any]:
     found = union_all(*branches).subquery()
     page = select(found).order_by(found.c.page_used_at.desc(), found.c.session_id.desc()).limit(rows).subquery()
     return (
-        select(page.c.page_used_at, *_ROW_COLUMNS)
+        select(page.c.page_used_at, *columns)
         .select_from(page.join(sessions, sessions.c.session_id == page.c.session_id).outerjoin(heads, _HAS_HEAD))
         .order_by(page.c.page_used_at.desc(), page.c.session_id.desc())
     )

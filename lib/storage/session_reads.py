@@ -6,6 +6,7 @@ there as a missing one. Lists read columns, not runs.
 
 from __future__ import annotations
 
+import hashlib
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -95,6 +96,32 @@ class SessionReads:
             return [row for row in found if scope is None or row["user_id"] == scope], following
 
         return self._connector.read(work)
+
+    def get_change_token(self, *, user_id: str | Reader, limit: int = 50) -> str:
+        """Return a text that is another one when a first page of `limit` sessions shows anything else than before.
+
+        It is made of all that `list_sessions` makes the page of, as it lies in the rows and heads, whoever wrote them,
+        and not of times alone: two changes within a second are two. It costs two queries along indexes, less than a
+        millisecond of the database's time; rows that are newer than their heads are looked at as for a list.
+        """
+        scope = to_scope(user_id)
+        rows = self._connector.read(
+            lambda connection: session_lists.read_recent_contents(connection, user_id=scope, limit=limit)
+        )
+        ids = [row["session_id"] for row in rows]
+        live = self._queue.live(user_id=scope) if rows else ()
+        # As in `heads.to_details`: of a row that is newer than its head, or has none, the head tells nothing.
+        others = [
+            row["session_id"]
+            for row in rows
+            if row["head_session_key"] is None or row["head_written_at"] != row["updated_at"]
+        ]
+        looked_at: tuple[SessionSummary, ...] = ()
+        if others:
+            found = self._connector.read(lambda connection: session_lists.read_rows(connection, others))
+            looked_at = self._to_summaries(found, live)
+        told = ([list(row.values()) for row in rows], live, looked_at, sorted(self._outbox.kept_sessions(ids)))
+        return hashlib.sha256(repr(told).encode("utf-8", "surrogatepass")).hexdigest()
 
     def count_sessions(self, *, user_id: str | Reader, where: SessionFilter | None = None) -> SessionCounts:
         """Return how many of the sessions there are, and how many under each team, collection and tag."""
