@@ -6,6 +6,8 @@ or a member's, `parent_run_id` is None on the leader's.
 
 A run's life:  RunQueued*  RunStarted  (ModelStarted  TextAdded*  ModelEnded | ToolStarted ToolEnded |
 DelegationStarted <member's own RunStarted .. RunEnded> DelegationEnded)*  RunEnded  RunSaved | RunKeptOnDisk
+
+A run that waits for a person ends as paused; RunContinued opens it again. RunRetried begins it anew after a failure.
 """
 
 from __future__ import annotations
@@ -44,6 +46,16 @@ class RunStarted(RunEvent):
     component_name: str
     question: str = ""
     model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunRetried(RunEvent):
+    """The run failed and begins anew under the same id; what it said until now is not stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunContinued(RunEvent):
+    """A paused run goes on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +133,8 @@ class RunEnded(RunEvent):
     error_type: str | None = None  # Agno's own word for it, e.g. "model_authentication_error"
     tokens: Tokens = Tokens()
     content: str | None = None  # the whole answer, for a run that streamed no text
+    waits_for: tuple[str, ...] = ()  # what a paused run waits for, in words
+    waiting_call_ids: tuple[str, ...] = ()  # its own calls among these
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -159,6 +159,7 @@ class ToolCallRecord:
     failed: bool = False
     started_at: datetime | None = None
     ended_at: datetime | None = None
+    given_up: bool = False  # made in an attempt of the run that failed; the run began anew after it
 
     @property
     def duration_s(self) -> float | None:
@@ -362,6 +363,7 @@ class Loss:
     images: int = 0  # files that no other session uses
     live_runs: int = 0  # will be stopped
     kept_writes: int = 0  # answers that wait on disk for the database
+    title: bool = False  # the session's title was made from the question that goes, and goes too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from lib.events import DelegationEnded, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
+from lib.events import RunEvent
 from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, SessionSummary
 from lib.replay.delegations import brings_news, list_results_used
+from lib.replay.event_findings import list_event_findings
 from lib.replay.findings import Finding, FindingKind, finding_of, in_order_of_kind, list_column_findings
 from lib.replay.order import in_stored_order
-from lib.replay.session_history import replaced_by
 
 EventsOf = Callable[[RunRecord], Sequence[RunEvent]]
 
@@ -60,7 +60,7 @@ class FindingSearch:
             self._note_question(run)
             self._last = _Last.of(run)
         if events:
-            self._found += _events_against_messages(run, events)
+            self._found += list_event_findings(run, events)
 
     def list_findings(self) -> tuple[Finding, ...]:
         """Return what is found if the last run looked at was the session's last, in the order of `FindingKind`."""
@@ -214,47 +214,3 @@ def _overwritten(last: _Last | None, session_data: Mapping[str, Any]) -> Iterato
             f"The run ended with {', '.join(lost)} in the session's state; the session does not have it any more."
         )
         yield Finding(kind=FindingKind.OVERWRITTEN_TITLE, run_id=last.run_id, evidence=evidence)
-
-
-# -- events and messages -----------------------------------------------------------------------------------------------
-
-
-def _events_against_messages(run: RunRecord, events: Sequence[RunEvent]) -> Iterator[Finding]:
-    told: dict[str, dict[str, str | None]] = {}
-    ended: dict[str, RunStatus] = {}
-    for event in events:
-        match event:
-            case ToolStarted(call=call) | DelegationStarted(call=call):
-                told.setdefault(event.run_id, {}).setdefault(call.tool_call_id, None)
-            case ToolEnded(call=call) | DelegationEnded(call=call):
-                told.setdefault(event.run_id, {})[call.tool_call_id] = call.result
-            case RunEnded(status=status):
-                ended[event.run_id] = status
-            case _:
-                pass
-    for part in run.walk():
-        status = ended.get(part.run_id, part.status)
-        if part.status in (RunStatus.COMPLETED, RunStatus.FAILED) and status is not part.status:
-            yield finding_of(
-                FindingKind.EVENTS_DISAGREE, part, f"Its events say {status}, what is stored says {part.status}."
-            )
-        if part.run_id in told and part.status is RunStatus.COMPLETED and replaced_by(part) is None:
-            yield from _calls_against_messages(part, told[part.run_id])
-
-
-def _calls_against_messages(run: RunRecord, told: Mapping[str, str | None]) -> Iterator[Finding]:
-    own = [message for message in run.messages if not message.from_history]
-    asked = {request.tool_call_id for message in own for request in message.tool_requests}
-    if not asked:
-        return  # tool messages were not stored
-    for names, what in ((set(told) - asked, "the messages lack"), (asked - set(told), "the events lack")):
-        if names:
-            yield finding_of(FindingKind.EVENTS_DISAGREE, run, f"Tool calls that {what}: {', '.join(sorted(names))}.")
-    for message in own:
-        result = told.get(message.tool_call_id or "")
-        if message.role == "tool" and result and message.content and result.strip() != message.content.strip():
-            yield finding_of(
-                FindingKind.EVENTS_DISAGREE,
-                run,
-                f"The result of {message.tool_call_id} is {result!r} by the events and {message.content!r} by the messages.",
-            )

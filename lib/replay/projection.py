@@ -15,9 +15,11 @@ from lib.events import (
     DelegationLinked,
     DelegationStarted,
     ModelEnded,
+    RunContinued,
     RunEnded,
     RunEvent,
     RunQueued,
+    RunRetried,
     RunSaved,
     RunStarted,
     TextAdded,
@@ -168,7 +170,9 @@ class _RunBuilder:
         """Take in a member's run, under the delegation it works on where that is known."""
         self.members.append(builder)
         for part in self.parts:
-            if isinstance(part, _Delegation) and part.call.tool_call_id == tool_call_id and part.run is None:
+            if not isinstance(part, _Delegation) or part.run is not None or part.call.given_up:
+                continue
+            if part.call.tool_call_id == tool_call_id:
                 part.run = builder
                 return
 
@@ -192,6 +196,10 @@ class _RunBuilder:
                 self.record = replace(self.record, status=RunStatus.WAITING)
             case RunEnded():
                 self._end(event)
+            case RunContinued():
+                self._reopen()
+            case RunRetried():
+                self._begin_again()
             case RunSaved(saved=saved, reason=reason):
                 notes = (reason,) if reason else ()
                 self.record = replace(self.record, saved=saved, notes=notes)
@@ -199,13 +207,32 @@ class _RunBuilder:
                 pass  # says nothing about the run's shape
 
     def _end_call(self, ended: ToolCallRecord) -> None:
-        found = False
-        for part in self.parts:
-            if isinstance(part, (_Tool, _Delegation)) and part.call.tool_call_id == ended.tool_call_id:
-                part.call = replace(ended, started_at=part.call.started_at)
-                found = True
+        found = [
+            part
+            for part in self.parts
+            if isinstance(part, (_Tool, _Delegation)) and part.call.tool_call_id == ended.tool_call_id
+        ]
+        # Some models give the calls of every request the same id: the one that goes on is the one that ends.
+        going_on = [part for part in found if part.call.ended_at is None and not part.call.given_up]
         if not found:  # its start was not recorded
             self.parts.append(_Tool(ended))
+        untold = [part for part in found if part.call.result is None]
+        for part in going_on if going_on and _is_broadcast(going_on[0]) else (going_on or untold or found[-1:])[:1]:
+            part.call = replace(ended, started_at=part.call.started_at)
+
+    def _reopen(self) -> None:
+        """Go on where the run stood when it paused."""
+        self.final_content = None
+        self.record = replace(self.record, status=RunStatus.RUNNING, ended_at=None, duration_s=None)
+
+    def _begin_again(self) -> None:
+        """Begin anew: words of the failed attempt are not stored anywhere, its calls were made and stay."""
+        self._reopen()
+        self.record = replace(self.record, error=None, error_kind=None)
+        self.parts[:] = [part for part in self.parts if not isinstance(part, _Words)]
+        for part in self.parts:
+            if not isinstance(part, _Words):
+                part.call = replace(part.call, given_up=True)
 
     def _end(self, event: RunEnded) -> None:
         self.final_content = event.content
@@ -237,6 +264,11 @@ class _RunBuilder:
         if self.final_content and not any(isinstance(segment, TextSegment) for segment in spoken):
             spoken.append(TextSegment(text=self.final_content))  # a run that was not streamed
         return spoken
+
+
+def _is_broadcast(part: _Tool | _Delegation) -> bool:
+    """Whether a call gives its task to several members, each with a delegation of its own that ends with it."""
+    return isinstance(part, _Delegation) and not part.call.arguments.get("member_id")
 
 
 def _seconds(started_at: datetime | None, ended_at: datetime) -> float | None:

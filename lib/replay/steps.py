@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
-from lib.events import RunEvent, RunStarted, UnknownEvent
+from lib.events import RunContinued, RunEnded, RunEvent, RunRetried, UnknownEvent
 from lib.records import (
     DelegationSegment,
-    MessageRecord,
     RunRecord,
     RunStatus,
-    Segment,
     SessionKind,
     TextSegment,
     Tokens,
     ToolSegment,
 )
-from lib.replay.model_calls import ModelCall, list_model_calls
+from lib.replay.model_calls import ModelCall
+from lib.replay.run_parts import Mark, Part, Request, RunEvents, list_parts
 
 
 class StepKind(StrEnum):
@@ -36,6 +34,9 @@ class StepKind(StrEnum):
     EVENT = "event"  # stored by another version of Agno, shown as it is
     ERROR = "error"
     STOPPED = "stopped"
+    PAUSED = "paused"  # waits for a person
+    CONTINUED = "continued"
+    RETRIED = "retried"  # what came before failed; the run began anew
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,7 @@ class Step:
     failed: bool = False
     member_id: str | None = None
     member_run_id: str | None = None
-    request: int | None = None  # which model request of the run
+    request: int | None = None  # which model request of the run; None in an attempt that failed
     tokens: Tokens = Tokens()
     started_at: datetime | None = None
     ended_at: datetime | None = None
@@ -73,12 +74,7 @@ class Step:
 
 def list_steps(run: RunRecord, events: Sequence[RunEvent] = ()) -> tuple[Step, ...]:
     """Return the steps of a run with those of its members inside, in order."""
-    unknown: dict[str, list[UnknownEvent]] = {}
-    for event in events:
-        if isinstance(event, UnknownEvent):
-            unknown.setdefault(event.run_id, []).append(event)
-    begun = [event for event in events if isinstance(event, UnknownEvent | RunStarted)]
-    return tuple(_Listing(list_model_calls(events), unknown, begun).steps(run, depth=0))
+    return tuple(_Listing(RunEvents(events)).steps(run, depth=0))
 
 
 def find_steps(
@@ -100,26 +96,11 @@ def _all_text(step: Step) -> str:
     return " ".join(filter(None, (step.agent_name, step.text, step.tool_name, arguments, step.result)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """A model request among the segments."""
-
-    number: int
-    tokens: Tokens
-
-
 class _Listing:
     """Walks a run and the runs under it."""
 
-    def __init__(
-        self,
-        calls: Mapping[str, list[ModelCall]],
-        unknown: Mapping[str, list[UnknownEvent]],
-        begun: Sequence[UnknownEvent | RunStarted],
-    ) -> None:
-        self._calls = calls
-        self._unknown = unknown
-        self._begun = begun  # the unknown events and the runs that began, in order
+    def __init__(self, events: RunEvents) -> None:
+        self._events = events
 
     def steps(self, run: RunRecord, *, depth: int) -> Iterator[Step]:
         """Yield the steps of one run, numbered within it."""
@@ -130,93 +111,41 @@ class _Listing:
     def _steps(self, run: RunRecord, *, depth: int) -> Iterator[Step]:
         if run.question:
             yield _step(run, StepKind.QUESTION, depth, text=run.question, started_at=run.started_at)
-        if run.kind is SessionKind.WORKFLOW:
-            yield from self._workflow(run, depth)
-        else:
-            yield from self._segments(run, depth)
+        paused = False
+        results = run.kind is SessionKind.WORKFLOW and not self._events.marks(run.run_id)
+        for part in list_parts(run, self._events):
+            paused = isinstance(part.what, RunEnded) or (paused and not isinstance(part.what, RunContinued))
+            if results and isinstance(part.what, TextSegment):
+                yield from _result_steps(run, depth)
+                results = False
+            yield from self._part(run, part, depth)
+        if results:
+            yield from _result_steps(run, depth)
         if run.error:
             yield _step(run, StepKind.ERROR, depth, text=run.error, started_at=run.ended_at, failed=True)
         elif run.status is RunStatus.STOPPED:
             yield _step(run, StepKind.STOPPED, depth, started_at=run.ended_at)
+        elif run.status is RunStatus.PAUSED and not paused:
+            yield _step(run, StepKind.PAUSED, depth, text="", started_at=run.ended_at)
 
-    def _workflow(self, run: RunRecord, depth: int) -> Iterator[Step]:
-        """Yield what a workflow did: its own events and the runs of its steps in order, what it gave out last."""
-        waiting = {member_run.run_id: member_run for member_run in run.member_runs}
-        for event in self._begun:
-            if isinstance(event, UnknownEvent):
-                if event.run_id == run.run_id:
-                    yield _event_step(run, depth, event)
-            elif event.run_id in waiting:
-                yield from self._member_run(run, waiting.pop(event.run_id), depth)
-        for member_run in waiting.values():
-            yield from self._member_run(run, member_run, depth)
-        if run.run_id not in self._unknown:
-            yield from _result_steps(run, depth)
-        for segment in run.segments:
-            if isinstance(segment, TextSegment):
-                yield _text_step(run, depth, segment.text, None)
-
-    def _member_run(self, run: RunRecord, member_run: RunRecord, depth: int) -> Iterator[Step]:
-        yield _step(run, StepKind.MEMBER_RUN, depth, member_id=member_run.component_id, member_run_id=member_run.run_id)
-        yield from self.steps(member_run, depth=depth + 1)
-
-    def _segments(self, run: RunRecord, depth: int) -> Iterator[Step]:
-        """Yield what a team or agent said and called, with its members' runs inside."""
-        shown: set[str] = set()
-        for part, call in self._parts(run):
-            match part:
-                case _Request():
-                    yield _request_step(run, depth, part, call)
-                case TextSegment(text=text):
-                    yield _text_step(run, depth, text, call)
-                case ToolSegment():
-                    yield _tool_step(run, depth, part)
-                case DelegationSegment(run=member_run):
-                    yield _delegation_step(run, depth, part)
-                    if member_run is not None:
-                        shown.add(member_run.run_id)
-                        yield from self.steps(member_run, depth=depth + 1)
-        for member_run in run.member_runs:
-            if member_run.run_id not in shown:
-                yield from self._member_run(run, member_run, depth)
-        for event in self._unknown.get(run.run_id, ()):
-            yield _event_step(run, depth, event)
-
-    def _parts(self, run: RunRecord) -> Iterator[tuple[_Request | Segment, ModelCall | None]]:
-        """Yield the segments, and each model request before what it brought."""
-        calls = self._calls.get(run.run_id, [])
-        left = deque(run.segments)
-        number = 0
-        for message in own_answers(run):
-            number += 1
-            call = calls[number - 1] if number <= len(calls) else None
-            yield _Request(number, message.tokens), call
-            for segment in _take(left, message):
-                yield segment, call
-        for segment in left:  # said by no stored message
-            yield segment, None
-        for extra in range(number, len(calls)):  # asked, and never answered
-            yield _Request(extra + 1, Tokens()), calls[extra]
-
-
-def own_answers(run: RunRecord) -> list[MessageRecord]:
-    """Return what the run's own model answered, request by request."""
-    return [message for message in run.messages if message.role == "assistant" and message.own]
-
-
-def _take(left: deque[Segment], message: MessageRecord) -> list[Segment]:
-    """Remove and return the segments that one answer of the model brought."""
-    wanted = {request.tool_call_id for request in message.tool_requests}
-    taken: list[Segment] = []
-    while left:
-        segment = left[0]
-        if isinstance(segment, TextSegment):
-            if taken or not message.content.strip():
-                break
-        elif segment.call.tool_call_id not in wanted:
-            break
-        taken.append(left.popleft())
-    return taken
+    def _part(self, run: RunRecord, part: Part, depth: int) -> Iterator[Step]:
+        """Yield the step of one part, with its member's run inside."""
+        match part.what:
+            case Request() as request:
+                yield _request_step(run, depth, request, part.call)
+            case TextSegment(text=text):
+                yield _text_step(run, depth, text, part.call)
+            case ToolSegment() as segment:
+                yield _tool_step(run, depth, segment)
+            case DelegationSegment(run=member_run) as segment:
+                yield _delegation_step(run, depth, segment)
+                if member_run is not None:
+                    yield from self.steps(member_run, depth=depth + 1)
+            case RunRecord() as member_run:
+                yield _member_run_step(run, depth, member_run)
+                yield from self.steps(member_run, depth=depth + 1)
+            case mark:
+                yield replace(_mark_step(run, depth, mark), ended_at=part.until)
 
 
 def _numbered(step: Step, place: int) -> Step:
@@ -236,8 +165,20 @@ def _step(run: RunRecord, kind: StepKind, depth: int, **values: Any) -> Step:
     )
 
 
-def _event_step(run: RunRecord, depth: int, event: UnknownEvent) -> Step:
-    return _step(run, StepKind.EVENT, depth, text=event.name, started_at=event.at, raw=event.raw)
+def _member_run_step(run: RunRecord, depth: int, member_run: RunRecord) -> Step:
+    return _step(run, StepKind.MEMBER_RUN, depth, member_id=member_run.component_id, member_run_id=member_run.run_id)
+
+
+def _mark_step(run: RunRecord, depth: int, mark: Mark) -> Step:
+    match mark:
+        case UnknownEvent():
+            return _step(run, StepKind.EVENT, depth, text=mark.name, started_at=mark.at, raw=mark.raw)
+        case RunEnded():
+            return _step(run, StepKind.PAUSED, depth, text="; ".join(mark.waits_for), started_at=mark.at)
+        case RunContinued():
+            return _step(run, StepKind.CONTINUED, depth, started_at=mark.at)
+        case RunRetried():
+            return _step(run, StepKind.RETRIED, depth, started_at=mark.at)
 
 
 def _result_steps(run: RunRecord, depth: int) -> Iterator[Step]:
@@ -250,7 +191,7 @@ def _result_steps(run: RunRecord, depth: int) -> Iterator[Step]:
         yield _step(run, StepKind.EVENT, depth, text=f"Step result {name}" if name else "Step result", raw=raw)
 
 
-def _request_step(run: RunRecord, depth: int, request: _Request, call: ModelCall | None) -> Step:
+def _request_step(run: RunRecord, depth: int, request: Request, call: ModelCall | None) -> Step:
     if call is None:
         return _step(run, StepKind.MODEL_REQUEST, depth, request=request.number, tokens=request.tokens)
     return _step(
@@ -259,6 +200,7 @@ def _request_step(run: RunRecord, depth: int, request: _Request, call: ModelCall
         depth,
         request=request.number,
         tokens=call.tokens if call.tokens != Tokens() else request.tokens,
+        failed=call.failed,
         started_at=call.started_at,
         ended_at=call.ended_at,
     )

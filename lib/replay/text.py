@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -15,24 +14,13 @@ from lib.replay.delegations import Delegation
 from lib.replay.findings import Finding
 from lib.replay.steps import Step, StepKind
 from lib.replay.timeline import BarKind, Lane, Timeline
+from lib.terminal import escape_controls
 
 LONGEST_TEXT = 2000
 """Characters of one text that are printed; `--json` gives all of it."""
 
 _WIDTH = 48
 _MARKS = {BarKind.RUN: "·", BarKind.DELEGATION: "-", BarKind.TOOL_CALL: "o", BarKind.MODEL_REQUEST: "#"}
-
-
-def escape_controls(text: str) -> str:
-    """Return text in which every control and invisible formatting character but line break and tab is spelled out."""
-    return "".join(
-        sign if _is_plain(sign) else sign.encode("unicode_escape", "surrogatepass").decode("ascii") for sign in text
-    )
-
-
-def _is_plain(sign: str) -> bool:
-    # Cf: right-to-left overrides and the like, which make text look like another; joiners inside words stay.
-    return sign in "\n\t\u200d\u200c" or unicodedata.category(sign) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def write_head(session: SessionSummary) -> Iterator[str]:
@@ -64,7 +52,8 @@ def write_steps(steps: Iterable[Step]) -> Iterator[str]:
 def _step_text(step: Step) -> str:
     match step.kind:
         case StepKind.MODEL_REQUEST:
-            return f"model request {step.request}{_token_text(step.tokens)}"
+            number = f"{step.request}{_token_text(step.tokens)}" if step.request else "of an attempt that failed"
+            return f"model request {number}"
         case StepKind.TOOL_CALL:
             outcome = "failed" if step.failed else "gave"
             return f"tool {step.tool_name}({_arguments(step.arguments)}) {outcome} {_short(step.result or 'nothing stored')}"
@@ -74,8 +63,12 @@ def _step_text(step: Step) -> str:
             return f"run of {step.member_id}, asked by no stored call"
         case StepKind.EVENT:
             return f"event {step.text}: {_short(json.dumps(step.raw, ensure_ascii=False, default=str))}"
-        case StepKind.STOPPED:
-            return "stopped"
+        case StepKind.PAUSED:
+            return f"paused, waits for {_short(step.text or 'a person')}"
+        case StepKind.RETRIED:
+            return "begins anew: the attempt before failed"
+        case StepKind.STOPPED | StepKind.CONTINUED:
+            return str(step.kind)
         case _:
             return f"{step.kind}: {_short(step.text or '')}"
 

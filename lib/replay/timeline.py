@@ -23,6 +23,7 @@ class BarKind(StrEnum):
     MODEL_REQUEST = "model_request"
     TOOL_CALL = "tool_call"
     DELEGATION = "delegation"  # the leader waits for the member
+    PAUSE = "pause"  # the run waits for a person
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +150,7 @@ _BARS = {
     StepKind.MODEL_REQUEST: BarKind.MODEL_REQUEST,
     StepKind.TOOL_CALL: BarKind.TOOL_CALL,
     StepKind.DELEGATION: BarKind.DELEGATION,
+    StepKind.PAUSED: BarKind.PAUSE,
 }
 
 
@@ -160,7 +162,7 @@ def _bar(step: Step, scale: _Scale, ends: dict[str, datetime], row_of: dict[str,
     end_s = max(scale.seconds(step.ended_at or ends[step.run_id]), start_s)
     return Bar(
         kind=kind,
-        label=step.member_id or step.tool_name or f"model request {step.request}",
+        label=_label(step),
         run_id=step.run_id,
         step_id=step.step_id,
         start_s=start_s,
@@ -171,10 +173,16 @@ def _bar(step: Step, scale: _Scale, ends: dict[str, datetime], row_of: dict[str,
     )
 
 
+def _label(step: Step) -> str:
+    if step.kind is StepKind.PAUSED:
+        return step.text or "a person"
+    return step.member_id or step.tool_name or f"model request {step.request or ''}".rstrip()
+
+
 def _measured(agent_id: str, runs: Sequence[RunRecord], bars: Sequence[Bar], rows: int) -> Lane:
     total = _union(bar for bar in bars if bar.kind is BarKind.RUN)
     busy = _union(bar for bar in bars if bar.kind in (BarKind.MODEL_REQUEST, BarKind.TOOL_CALL))
-    covered = _union(bar for bar in bars if bar.kind is not BarKind.RUN)
+    covered = _union(bar for bar in bars if bar.kind not in (BarKind.RUN, BarKind.PAUSE))
     tokens = Tokens()
     for run in runs:
         tokens += run.tokens

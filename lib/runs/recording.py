@@ -24,9 +24,10 @@ from lib.runs.members import MemberNotes
 from lib.runs.reasons import Reason, to_reason
 from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
+from lib.storage.event_values import DELEGATE_TO_ONE, to_text
 from lib.storage.reading import INTERRUPTED
 from lib.storage.reading.calls import is_delegation, member_of, task_of
-from lib.storage.translation import DELEGATE_TO_ONE, EventTranslator, to_text
+from lib.storage.translation import EventTranslator
 from lib.teams.recording import TEAM_EVENTS_SKIPPED
 
 _EARLY_ENDINGS = ("RunError", "RunCancelled", "RunPaused")

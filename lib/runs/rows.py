@@ -24,9 +24,9 @@ from agno.run.team import TeamRunInput, TeamRunOutput
 from lib.errors import StorageError
 from lib.records import RunRecord, RunStatus, SessionKind, TextSegment, ToolCallRecord
 from lib.runs.recording import RunRecording, SpokenRequest
+from lib.storage.event_values import to_text
 from lib.storage.reading.calls import to_tool_call, to_unmade_call
 from lib.storage.reading.messages import to_message, to_tool_requests
-from lib.storage.translation import to_text
 
 logger = logging.getLogger("roundtable.runs")
 

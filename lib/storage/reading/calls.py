@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from lib.records import MessageRecord, ToolCallRecord, ToolRequest
+from lib.storage.event_values import asks_nobody
 from lib.storage.reading.loose import is_exact, parse_json, to_mapping, to_optional_text, to_text, to_time
-from lib.storage.translation import asks_nobody
 
 DELEGATION_TOOLS = frozenset(
     {

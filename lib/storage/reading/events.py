@@ -8,8 +8,9 @@ from typing import Any
 
 from lib.events import RunEvent, UnknownEvent
 from lib.records import RunRecord
+from lib.storage.event_values import to_time
 from lib.storage.reading.loose import to_list, to_text
-from lib.storage.translation import EventTranslator, to_time
+from lib.storage.translation import EventTranslator
 
 
 def to_run_events(run: RunRecord) -> tuple[RunEvent, ...]:

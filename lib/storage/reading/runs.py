@@ -14,13 +14,14 @@ from typing import Any
 
 from lib.records import ErrorKind, RunRecord, RunStatus, SavedState, Tokens
 from lib.replay.projection import RunProjection
+from lib.storage.event_values import to_error_kind, to_model_name
 from lib.storage.reading.cut_words import with_cut_words
 from lib.storage.reading.links import link_delegations
-from lib.storage.reading.loose import to_mapping, to_number, to_optional_text, to_text, to_time
+from lib.storage.reading.loose import to_list, to_mapping, to_number, to_optional_text, to_text, to_time
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
 from lib.storage.reading.segments import build_segments
 from lib.storage.reading.stored import StoredRun
-from lib.storage.translation import EventTranslator, to_error_kind, to_model_name
+from lib.storage.translation import EventTranslator
 
 Live = Collection[str] | Mapping[str, RunStatus]
 """Ids of the runs that are alive now; as a mapping also whether each is waiting or running."""
@@ -223,6 +224,11 @@ def _times(stored: StoredRun, told: RunRecord | None) -> tuple[datetime | None, 
         return started_at, ended_at, max((ended_at - started_at).total_seconds(), 0.0)
     started_at = (told.started_at if told and _is_known(told.started_at) else None) or to_time(stored.get("created_at"))
     ended_at = told.ended_at if told and _is_known(told.ended_at) else None
+    if started_at and to_list(stored.data.get("requirements")):
+        # It waited for a person: Agno's duration counts neither the wait nor what was before it.
+        written = (to_time(to_mapping(item).get("created_at")) for item in to_list(stored.data.get("messages")))
+        ended_at = max(started_at, ended_at or max((at for at in written if at), default=started_at))
+        return started_at, ended_at, (ended_at - started_at).total_seconds()
     duration_s = to_number(to_mapping(stored.data.get("metrics")).get("duration"))
     if (
         started_at

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from lib.records import (
     DelegationSegment,
@@ -21,6 +21,8 @@ from lib.storage.reading.calls import is_delegation, member_of, task_of, to_tool
 from lib.storage.reading.loose import to_list, to_text
 from lib.storage.reading.stored import StoredRun
 
+CallSegment = ToolSegment | DelegationSegment
+
 _PLACE_INFERRED = "Its tool messages were not stored: where the calls stand among the words is inferred."
 
 
@@ -33,21 +35,20 @@ def build_segments(
     """
     calls = _Calls(stored, record.messages, told)
     own = [message for message in record.messages if message.role == "assistant" and message.own]
-    segments: list[Segment] = []
-    for message in own:
-        if message.content:
-            segments.append(TextSegment(text=message.content, message_id=message.message_id))
-        for request in message.tool_requests:
-            segments.extend(calls.take(request))
+    answers = [list(_words_and_calls(message, calls, number)) for number, message in enumerate(own)]
     left = calls.left()
-    note = None
-    if left and own:
-        note = _PLACE_INFERRED
-        last_words = next((i for i in reversed(range(len(segments))) if isinstance(segments[i], TextSegment)), 0)
-        place = len(segments) if any(message.tool_requests for message in own) else last_words
-        segments[place:place] = left
-    else:
-        segments.extend(left)
+    before: dict[int | None, list[Segment]] = defaultdict(list)
+    for call in left:
+        before[call.answer if own else None].append(call.segment)
+    segments: list[Segment] = []
+    for number, answer in enumerate(answers):
+        segments += before[number] + answer
+    nowhere = before[None]
+    asking = any(message.tool_requests for message in own)
+    last_words = next((i for i in reversed(range(len(segments))) if isinstance(segments[i], TextSegment)), 0)
+    place = len(segments) if asking or not own else last_words
+    segments[place:place] = nowhere
+    note = _PLACE_INFERRED if own and any(not call.segment.call.given_up for call in left) else None
     content = to_text(stored.data.get("content"))
     spoken = any(isinstance(segment, TextSegment) for segment in segments)
     if content and not spoken and record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED, RunStatus.UNKNOWN):
@@ -74,67 +75,104 @@ def _as_one(words: list[TextSegment]) -> Iterable[TextSegment]:
         yield TextSegment(text=text, message_id=words[0].message_id)
 
 
+def _words_and_calls(message: MessageRecord, calls: _Calls, number: int) -> Iterable[Segment]:
+    """Yield what one answer of the model says and asks for."""
+    if message.content:
+        yield TextSegment(text=message.content, message_id=message.message_id)
+    for request in message.tool_requests:
+        yield from calls.take(request, number)
+
+
+@dataclass(slots=True)
+class _Known:
+    """A call that the events or `tools` tell of."""
+
+    segment: CallSegment
+    answer: int | None = None  # the answer of the model that asked for it, or before which it was made
+
+
 class _Calls:
-    """The calls of one run, from its events, its `tools` and its tool messages; each is handed out once."""
+    """The calls of one run, from its events, its `tools` and its tool messages; each is handed out once.
+
+    The calls of several requests may have the same id: the first that is told is the first that was asked for.
+    """
 
     def __init__(self, stored: StoredRun, messages: Iterable[MessageRecord], told: RunRecord | None) -> None:
-        self._known: dict[str, list[Segment]] = defaultdict(list)
-        self._results: dict[str, list[MessageRecord]] = defaultdict(list)
+        self._known: list[_Known] = []  # in the order in which they are told
+        self._free: dict[str, deque[list[_Known]]] = defaultdict(deque)  # those for several members come together
+        self._results: dict[str, deque[MessageRecord]] = defaultdict(deque)
         for message in messages:
             if message.role == "tool" and message.own and message.tool_call_id:
                 self._results[message.tool_call_id].append(message)
         for segment in told.segments if told else ():
             if not isinstance(segment, TextSegment):
-                self._known[segment.call.tool_call_id].append(segment)
-        told_ids = set(self._known)
+                self._add(segment)
+        told_calls = {call_id: deque(calls) for call_id, calls in self._free.items()}
         for item in to_list(stored.data.get("tools")):
             call = to_tool_call(item)
-            if call.tool_call_id not in told_ids:
-                self._known[call.tool_call_id].append(to_segment(call))
-            elif call.result is not None:
-                self._known[call.tool_call_id] = [_finished(part, call) for part in self._known[call.tool_call_id]]
+            if same := told_calls.get(call.tool_call_id):
+                for known in same.popleft():
+                    known.segment = _finished(known.segment, call)
+            else:
+                self._add(to_segment(call))
 
-    def take(self, request: ToolRequest) -> list[Segment]:
-        """Return the segment of a request; one for each member where a task went to several."""
-        known = self._known.get(request.tool_call_id, [])
-        answer = self._answer(request.tool_call_id)
-        if not known:
-            return [to_segment(to_unmade_call(request, answer))]
-        taken = known[:] if _is_broadcast(known) else known[:1]
-        del known[: len(taken)]
-        return [_with_result(segment, answer) for segment in taken]
+    def _add(self, segment: CallSegment) -> None:
+        known, same = _Known(segment), self._free[segment.call.tool_call_id]
+        self._known.append(known)
+        if same and _is_broadcast(segment) and _is_broadcast(same[-1][0].segment):
+            same[-1].append(known)
+        else:
+            same.append([known])
 
-    def _answer(self, tool_call_id: str) -> MessageRecord | None:
-        answers = self._results.get(tool_call_id)
-        return answers.pop(0) if answers else None
+    def take(self, request: ToolRequest, answer: int) -> list[CallSegment]:
+        """Return the segment of what answer number `answer` asks for; one a member where a task went to several."""
+        free = self._free[request.tool_call_id]
+        while free and free[0][0].segment.call.given_up:
+            free.popleft()  # the messages of a failed attempt are not stored
+        replied = self._results[request.tool_call_id]
+        result = replied.popleft() if replied else None
+        if not free:
+            return [to_segment(to_unmade_call(request, result))]
+        taken = free.popleft()
+        for known in taken:
+            known.answer = answer
+        return [_with_result(known.segment, result) for known in taken]
 
-    def left(self) -> list[Segment]:
-        """Return the calls that no stored message asks for, in the order of the events."""
-        return [segment for segments in self._known.values() for segment in segments]
+    def left(self) -> list[_Known]:
+        """Return the calls that no stored message asks for, in order, each before the answer that was next to call."""
+        left: list[_Known] = []
+        taken = {id(known) for known in self._known if known.answer is not None}
+        following: int | None = None
+        for known in reversed(self._known):
+            if id(known) in taken:
+                following = known.answer
+            else:
+                known.answer = 0 if known.segment.call.given_up else following
+                left.append(known)
+        return left[::-1]
 
 
-def to_segment(call: ToolCallRecord) -> Segment:
+def to_segment(call: ToolCallRecord) -> CallSegment:
     """Return a call as a delegation where it names a member, else as a tool call."""
     if is_delegation(call):
         return DelegationSegment(call=call, member_id=member_of(call), task=task_of(call))
     return ToolSegment(call=call)
 
 
-def _is_broadcast(segments: list[Segment]) -> bool:
-    return len(segments) > 1 and all(
-        isinstance(segment, DelegationSegment) and not segment.call.arguments.get("member_id") for segment in segments
-    )
+def _is_broadcast(segment: CallSegment) -> bool:
+    return isinstance(segment, DelegationSegment) and not segment.call.arguments.get("member_id")
 
 
-def _finished(segment: Segment, call: ToolCallRecord) -> Segment:
+def _finished(segment: CallSegment, call: ToolCallRecord) -> CallSegment:
     """Return a call whose end no event tells of with the end that is stored beside it."""
-    if isinstance(segment, TextSegment) or segment.call.result is not None:
+    if segment.call.result is not None or (call.result is None and not call.failed):
         return segment
-    return replace(segment, call=replace(segment.call, result=call.result, failed=call.failed, ended_at=call.ended_at))
+    ended_at = segment.call.ended_at or call.ended_at
+    return replace(segment, call=replace(segment.call, result=call.result, failed=call.failed, ended_at=ended_at))
 
 
-def _with_result(segment: Segment, answer: MessageRecord | None) -> Segment:
-    if isinstance(segment, TextSegment) or answer is None or segment.call.result is not None:
+def _with_result(segment: CallSegment, answer: MessageRecord | None) -> CallSegment:
+    if answer is None or segment.call.result is not None:
         return segment
     call = replace(segment.call, result=answer.content, failed=segment.call.failed or answer.tool_failed)
     return replace(segment, call=call)

@@ -13,7 +13,7 @@ from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_step
 from lib.ui.replay.scrolling import bring_into_view
 from lib.ui.replay.texts import draw_arguments, draw_result, draw_text, line
-from lib.ui.words import count_in_words, seconds_in_words
+from lib.ui.words import count_in_words, seconds_in_words, unlike
 
 STEPS_A_PAGE = 20
 DEEPEST = 6
@@ -29,6 +29,9 @@ LABELS: Mapping[StepKind, str] = MappingProxyType(
         StepKind.EVENT: "event",
         StepKind.ERROR: "error",
         StepKind.STOPPED: "stopped",
+        StepKind.PAUSED: "paused",
+        StepKind.CONTINUED: "continued",
+        StepKind.RETRIED: "tried again",
     }
 )
 ICONS: Mapping[StepKind, str] = MappingProxyType(
@@ -42,6 +45,9 @@ ICONS: Mapping[StepKind, str] = MappingProxyType(
         StepKind.EVENT: ":material/bolt:",
         StepKind.ERROR: ":material/error:",
         StepKind.STOPPED: ":material/stop_circle:",
+        StepKind.PAUSED: ":material/pause_circle:",
+        StepKind.CONTINUED: ":material/play_circle:",
+        StepKind.RETRIED: ":material/replay:",
     }
 )
 
@@ -70,23 +76,36 @@ def draw_steps(opened: OpenedReplay) -> None:
 
 def _draw_filter(steps: Sequence[Step]) -> tuple[Step, ...]:
     kinds = [kind for kind in StepKind if any(step.kind is kind for step in steps)]
-    members = {step.agent_id: step.agent_name or step.agent_id for step in steps}
+    members = unlike({step.agent_id: line(step.agent_name or step.agent_id, 40).replace("\\", "") for step in steps})
     _keep("step_kinds", kinds)
     _keep("step_members", list(members))
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="step_filter"):
         text = st.text_input(
-            "Find in steps", key="step_search", type="search", live="300ms", placeholder="Find in text", width=240
+            "Find in steps",
+            key="step_search",
+            type="search",
+            live="300ms",
+            placeholder="Find in text",
+            width=240,
+            persist_state="page",
         )
         chosen = st.multiselect(
-            "Kinds", kinds, key="step_kinds", format_func=lambda kind: LABELS[kind], placeholder="All kinds", width=260
+            "Kinds",
+            kinds,
+            key="step_kinds",
+            format_func=lambda kind: LABELS[kind],
+            placeholder="All kinds",
+            width=260,
+            persist_state="page",
         )
         agent_ids = st.multiselect(
             "Members",
             list(members),
             key="step_members",
-            format_func=lambda agent_id: line(members[agent_id], 40).replace("\\", ""),
+            format_func=lambda agent_id: members[agent_id],
             placeholder="Leader and members",
             width=260,
+            persist_state="page",
         )
     return find_steps(steps, text=text.strip(), kinds=tuple(chosen), agent_ids=tuple(agent_ids))
 
@@ -143,7 +162,7 @@ def _draw_step(opened: OpenedReplay, number: int, step: Step, keys: DrawnKeys, *
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
             st.button(f"{number}", key=f"open_step_{number}", type="tertiary", on_click=open_step, args=(number,))
             st.markdown(_headline(step), width="content")
-            if step.kind is StepKind.MODEL_REQUEST:
+            if step.kind is StepKind.MODEL_REQUEST and step.request is not None:
                 st.button(
                     "Context",
                     help="What this request was given",
@@ -166,7 +185,8 @@ def _headline(step: Step) -> str:
             parts.append(f"to **{line(step.member_id or '', 60)}**")
         case StepKind.MODEL_REQUEST:
             given, said = step.tokens.input, step.tokens.output
-            parts.append(f"**{step.request}**")
+            if step.request is not None:
+                parts.append(f"**{step.request}**")
             if given is not None or said is not None:
                 parts.append(
                     f":gray[· {given if given is not None else '?'} tokens in, {said if said is not None else '?'} out]"
@@ -197,7 +217,9 @@ def _draw_body(step: Step, key: str, keys: DrawnKeys) -> None:
         case StepKind.EVENT:
             draw_text(step.text or "", key)
             draw_arguments(step.raw, key)
-        case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.STOPPED:
+        case StepKind.PAUSED:
+            st.caption(f"Waits for {line(step.text or 'a person')}.")
+        case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.STOPPED | StepKind.CONTINUED | StepKind.RETRIED:
             pass
         case _:
             draw_text(step.text or "", key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -24,11 +24,13 @@ _KINDS = {
     BarKind.TOOL_CALL: "tool",
     BarKind.DELEGATION: "waiting for a member",
     BarKind.RUN: "run",
+    BarKind.PAUSE: "waiting for a person",
 }
 _COLORS = {
-    "light": ("#0f6f68", "#c0692b", "#c3ccca", "#e4e9e7"),
-    "dark": ("#4fb8ac", "#e0975c", "#56636a", "#2b3436"),
+    "light": ("#0f6f68", "#c0692b", "#b3bfbc", "#7d8b88", "#8a6fc0"),
+    "dark": ("#4fb8ac", "#e0975c", "#5f6d74", "#8b989d", "#ab95dd"),
 }
+BARS_A_PAGE = 20
 
 
 def draw_timeline(opened: OpenedReplay) -> None:
@@ -43,8 +45,10 @@ def draw_timeline(opened: OpenedReplay) -> None:
         st.caption(f":material/info: The longest {MOST_BARS} of {len(bars):,} bars are drawn. The steps view has all.")
         bars = sorted(bars, key=lambda item: -item[1].duration_s)[:MOST_BARS]
     rows = [_row(timeline, lane, bar, steps) for lane, bar in bars]
+    colors = _COLORS["dark" if st.context.theme.type == "dark" else "light"]
+    _draw_legend({row["kind"] for row in rows}, colors)
     st.altair_chart(
-        _build_chart(timeline, rows, str(opened.place.step_number or "")),
+        _build_chart(timeline, rows, str(opened.place.step_number or ""), colors),
         key=f"{_CHART}_{opened.position}",
         on_select=lambda: _follow(f"{_CHART}_{opened.position}"),
         selection_mode=["pick"],
@@ -52,13 +56,54 @@ def draw_timeline(opened: OpenedReplay) -> None:
         alt=_in_words(timeline),
     )
     if timeline.exact:
-        st.caption("Hover for details, click a bar to go to its step.")
+        st.caption(
+            "Hover for details, click a bar to go to its step. The list of all bars below says and does the same."
+        )
     else:
         st.caption(
             ":material/info: Times are stored in whole seconds: bars begin and end on full seconds, and what took less "
-            "than a second has no length. Click a bar to go to its step."
+            "than a second has no length. Click a bar to go to its step, or take it from the list of all bars below."
         )
     draw_table([_lane_row(lane, timeline) for lane in timeline.lanes], limit=60)
+    _draw_bars(rows)
+
+
+def _draw_legend(kinds: Collection[str], colors: Sequence[str]) -> None:
+    """Draw what the colours stand for, in words that wrap where the chart's own legend would be cut off."""
+    marks = [
+        f'<span class="timeline-mark"><i style="background:{color}"></i>{kind}</span>'
+        for kind, color in zip(_KINDS.values(), colors, strict=True)
+        if kind in kinds
+    ]
+    st.html(f'<div class="timeline-legend">{"".join(marks)}</div>')
+
+
+def _draw_bars(rows: Sequence[Mapping[str, Any]]) -> None:
+    """Draw what hovering and clicking tell of each bar as a list, for the keyboard and for the reading aloud."""
+    with st.expander(
+        f"All {count_in_words(len(rows), 'bar')} as a list", key="timeline_bars", on_change="rerun"
+    ) as bars:
+        if not bars.open:
+            return
+        pages = -(-len(rows) // BARS_A_PAGE)
+        page = min(st.pagination(pages, key=f"timeline_page_{pages}", max_visible_pages=5), pages) if pages > 1 else 1
+        shown = list(enumerate(sorted(rows, key=lambda row: row["start"])))
+        with st.container(key="timeline_list", gap="xxsmall"):
+            for place, row in shown[(page - 1) * BARS_A_PAGE : page * BARS_A_PAGE]:
+                st.button(
+                    _bar_in_words(row),
+                    key=f"timeline_bar_{place}",
+                    type="tertiary",
+                    disabled=not row["step"],
+                    on_click=open_step,
+                    args=(int(row["step"] or 0), View.STEPS),
+                )
+
+
+def _bar_in_words(row: Mapping[str, Any]) -> str:
+    what = row["kind"] if row["kind"] == _KINDS[BarKind.MODEL_REQUEST] else f"{row['kind']}: {line(row['what'], 60)}"
+    failed = " · :red[failed]" if row["failed"] == "failed" else ""
+    return f"{row['from']} · **{line(row['lane'], 30)}** · {what} · {row['took']}{failed}"
 
 
 def _row(timeline: Timeline, lane: Lane, bar: Bar, steps: Mapping[str, int]) -> dict[str, Any]:
@@ -89,12 +134,13 @@ def _moment(seconds: float, *, exact: bool) -> str:
     return f"{seconds:.3f} s" if exact else f"{seconds:.0f} s"
 
 
-def _build_chart(timeline: Timeline, rows: list[dict[str, Any]], step: str) -> alt.LayerChart | alt.FacetChart:
+def _build_chart(
+    timeline: Timeline, rows: list[dict[str, Any]], step: str, colors: Sequence[str]
+) -> alt.LayerChart | alt.FacetChart:
     """Return the chart: thin bars for whole runs, thick ones for what was done in them."""
     import altair as alt
 
     lanes = list(dict.fromkeys(_lane_name(lane, row) for lane in timeline.lanes for row in range(lane.rows)))
-    colors = _COLORS["dark" if st.context.theme.type == "dark" else "light"]
     whole_seconds = alt.Axis(title="seconds", tickMinStep=1, format="d")
     axis = alt.Axis(title="seconds") if timeline.exact else whole_seconds
     base = alt.Chart(alt.InlineData(values=rows)).encode(
@@ -113,7 +159,7 @@ def _build_chart(timeline: Timeline, rows: list[dict[str, Any]], step: str) -> a
     color = alt.Color(
         "kind:N",
         scale=alt.Scale(domain=list(_KINDS.values()), range=list(colors)),
-        legend=alt.Legend(orient="top", title=None, direction="horizontal", columns=4, symbolStrokeWidth=0),
+        legend=None,
     )
     pick = alt.selection_point(name="pick", fields=["step"], on="click", clear="dblclick")
     whole = base.transform_filter("datum.kind == 'run'").mark_bar(height=6, cornerRadius=2)
@@ -137,7 +183,8 @@ def _follow(key: str) -> None:
 
 def _lane_row(lane: Lane, timeline: Timeline) -> dict[str, str]:
     def words(seconds: float) -> str:
-        return seconds_in_words(seconds) if timeline.exact and seconds >= 0.0005 else f"{seconds:.0f} s"
+        told = seconds_in_words(seconds) if timeline.exact and seconds >= 0.0005 else f"{seconds:.0f} s"
+        return told.replace(" ", "\u00a0")  # a number and its unit stay together in a narrow column
 
     total = lane.tokens.total
     return {
