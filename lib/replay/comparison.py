@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from enum import StrEnum
+from itertools import takewhile
 from typing import TypeVar
 
 from lib.records import DelegationSegment, RunRecord, Segment, TextSegment, Tokens, ToolSegment
-from lib.replay.contexts import ModelRequest
+from lib.replay.contexts import GivenMessage, ModelRequest
 
 Item = TypeVar("Item")
+
+ALIKE_S = 0.01
+"""No two runs take exactly as long; so much is no difference."""
+MOST_COMPARED = 1_000_000
+"""Pairs of items that are weighed against each other to find what stands in the same order."""
 
 
 class Difference(StrEnum):
@@ -21,8 +27,10 @@ class Difference(StrEnum):
     STATUS = "status"
     DELEGATION = "delegation"  # asked on one side only
     TOOL_CALL = "tool_call"  # called on one side only
+    ORDER = "order"  # done on both sides, at another place
     ARGUMENTS = "arguments"
     RESULT = "result"
+    MEMBER_RUN = "member_run"  # on one side only; it stands under no delegation, as the steps of a workflow do
     ANSWER = "answer"
     CONTEXT = "context"
     DURATION = "duration"
@@ -35,6 +43,8 @@ class Change:
 
     kind: Difference
     agent_id: str
+    agent_name: str
+    about: str = ""  # which tool call, which member, which model request
     left: str | None
     right: str | None
 
@@ -62,40 +72,95 @@ def compare_runs(left: RunRecord, right: RunRecord) -> tuple[Change, ...]:
         _change(Difference.QUESTION, left, left.question, right.question),
         _change(Difference.STATUS, left, left.status, right.status),
     ]
-    for a, b in align(_acts(left), _acts(right), key=_act_key):
+    acts = align(_acts(left), _acts(right), key=_act_key)
+    for a, b in acts:
         changes.extend(_compare_acts(left, a, b))
+    changes.extend(_compare_order(left, acts, _acts(right)))
+    changes.extend(_compare_member_runs(left, right))
     changes += [
         _change(Difference.ANSWER, left, left.answer, right.answer),
-        _change(Difference.DURATION, left, _seconds(left.duration_s), _seconds(right.duration_s)),
+        *_compare_durations(left, right),
         _change(Difference.TOKENS, left, _tokens(left.tokens), _tokens(right.tokens)),
     ]
     return tuple(change for change in changes if change is not None)
 
 
 def compare_contexts(left: Sequence[ModelRequest], right: Sequence[ModelRequest]) -> tuple[Change, ...]:
-    """Return the messages that only one side's requests held, request by request."""
+    """Return the messages that only one side's requests held.
+
+    Requests are aligned by whose they are and by order. Of a request after the first of its run only what had come since
+    is compared, for it held all of the one before; one that the other side did not make is told as a whole.
+    """
     changes: list[Change] = []
     for a, b in align(left, right, key=lambda request: (request.run.component_id, request.number)):
-        agent_id = (a or b or left[0]).run.component_id
-        for mine, theirs in align(_said(a), _said(b), key=lambda said: said):
-            if mine != theirs:
-                changes.append(Change(kind=Difference.CONTEXT, agent_id=agent_id, left=mine, right=theirs))
+        run, about = (a or b or left[0]).run, f"request {(a or b or left[0]).number}"
+        if a is None or b is None:
+            changes.append(_one_sided(Difference.CONTEXT, run, about, _size(a), _size(b)))
+            continue
+        for mine, theirs in align(_came(a), _came(b), key=_said):
+            if mine is None or theirs is None:
+                sides = (_said(mine) if mine else None, _said(theirs) if theirs else None)
+                changes.append(_one_sided(Difference.CONTEXT, run, about, *sides))
     return tuple(changes)
 
 
 def align(
     left: Sequence[Item], right: Sequence[Item], *, key: Callable[[Item], Hashable]
 ) -> list[tuple[Item | None, Item | None]]:
-    """Return pairs of what has the same key, in order; what has no counterpart stands alone."""
-    pairs: list[tuple[Item | None, Item | None]] = []
-    matcher = SequenceMatcher(None, [key(item) for item in left], [key(item) for item in right], autojunk=False)
-    for tag, a1, a2, b1, b2 in matcher.get_opcodes():
+    """Return pairs of what has the same key: first in order, then wherever it stands; what has no counterpart stands alone."""
+    keys, others = [key(item) for item in left], [key(item) for item in right]
+    pairs = _pair_in_order(keys, others)
+    alone: dict[Hashable, list[int]] = {}
+    for mine, theirs in reversed(pairs):
+        if mine is None and theirs is not None:
+            alone.setdefault(others[theirs], []).append(theirs)
+    moved: dict[int, int] = {}
+    for mine, theirs in pairs:
+        if mine is not None and theirs is None and alone.get(keys[mine]):
+            moved[mine] = alone[keys[mine]].pop()
+    taken = set(moved.values())
+    found: list[tuple[Item | None, Item | None]] = []
+    for mine, theirs in pairs:
+        if mine is not None:
+            there = moved.get(mine, theirs)
+            found.append((left[mine], None if there is None else right[there]))
+        elif theirs is not None and theirs not in taken:
+            found.append((None, right[theirs]))
+    return found
+
+
+def _pair_in_order(keys: Sequence[Hashable], others: Sequence[Hashable]) -> list[tuple[int | None, int | None]]:
+    """Return the places of two lists side by side, paired where the longest alike stretches are."""
+    head = sum(1 for _ in takewhile(_alike, zip(keys, others, strict=False)))
+    left, right = keys[head:], others[head:]
+    tail = sum(1 for _ in takewhile(_alike, zip(reversed(left), reversed(right), strict=False)))
+    left, right = left[: len(left) - tail], right[: len(right) - tail]
+    pairs: list[tuple[int | None, int | None]] = [(place, place) for place in range(head)]
+    opcodes = [("replace", 0, len(left), 0, len(right))]
+    if len(left) * len(right) <= MOST_COMPARED:  # beyond that it takes minutes where all is named alike
+        opcodes = list(SequenceMatcher(None, left, right, autojunk=False).get_opcodes())
+    for tag, a1, a2, b1, b2 in opcodes:
         if tag == "equal":
-            pairs += zip(left[a1:a2], right[b1:b2], strict=True)
+            pairs += zip(range(head + a1, head + a2), range(head + b1, head + b2), strict=True)
         else:
-            pairs += [(item, None) for item in left[a1:a2]]
-            pairs += [(None, item) for item in right[b1:b2]]
+            pairs += [(head + place, None) for place in range(a1, a2)]
+            pairs += [(None, head + place) for place in range(b1, b2)]
+    pairs += [(len(keys) - tail + place, len(others) - tail + place) for place in range(tail)]
     return pairs
+
+
+def _alike(pair: tuple[Hashable, Hashable]) -> bool:
+    return pair[0] == pair[1]
+
+
+def cut_to_difference(left: str, right: str, length: int) -> tuple[str, str]:
+    """Return two texts without most of what they begin with alike, where that would fill half of `length` characters."""
+    alike = sum(1 for _ in takewhile(_alike, zip(left, right, strict=False)))
+    start = alike - length // 4
+    return (left, right) if alike < length // 2 else (f"… {left[start:]}", f"… {right[start:]}")
+
+
+# -- what was done -----------------------------------------------------------------------------------------------------
 
 
 def _acts(run: RunRecord) -> list[Segment]:
@@ -118,12 +183,13 @@ def _compare_acts(run: RunRecord, left: Segment | None, right: Segment | None) -
         return []
     if left is None or right is None:
         kind = Difference.DELEGATION if isinstance(present, DelegationSegment) else Difference.TOOL_CALL
-        return [Change(kind=kind, agent_id=run.component_id, left=_act_text(left), right=_act_text(right))]
+        return [_one_sided(kind, run, "", _act_text(left), _act_text(right))]
     assert not isinstance(left, TextSegment)
     assert not isinstance(right, TextSegment)
+    about = _act_name(left)
     changes = [
-        _change(Difference.ARGUMENTS, run, str(dict(left.call.arguments)), str(dict(right.call.arguments))),
-        _change(Difference.RESULT, run, left.call.result or "", right.call.result or ""),
+        _change(Difference.ARGUMENTS, run, str(dict(left.call.arguments)), str(dict(right.call.arguments)), about),
+        _change(Difference.RESULT, run, left.call.result or "", right.call.result or "", about),
     ]
     found = [change for change in changes if change is not None]
     if isinstance(left, DelegationSegment) and isinstance(right, DelegationSegment) and left.run and right.run:
@@ -132,24 +198,92 @@ def _compare_acts(run: RunRecord, left: Segment | None, right: Segment | None) -
     return found
 
 
+def _compare_order(
+    run: RunRecord, acts: Sequence[tuple[Segment | None, Segment | None]], right: Sequence[Segment]
+) -> Iterator[Change]:
+    """Yield what was done on both sides, but after something else than on the other."""
+    there = {id(act): place for place, act in enumerate(right)}
+    pairs = [(a, there[id(b)]) for a, b in acts if a is not None and b is not None]
+    sorted_places = sorted(place for _, place in pairs)
+    number_there = {place: number for number, place in enumerate(sorted_places, start=1)}
+    for number, (act, place) in enumerate(pairs, start=1):
+        if number_there[place] != number:
+            sides = (f"number {number}", f"number {number_there[place]}")
+            yield _one_sided(Difference.ORDER, run, _act_name(act), *sides)
+
+
+def _compare_member_runs(left: RunRecord, right: RunRecord) -> Iterator[Change]:
+    """Yield the differences of the runs that stand under no delegation."""
+    for a, b in align(_undelegated(left), _undelegated(right), key=lambda run: run.component_id):
+        if a and b:
+            yield from compare_runs(a, b)
+        elif a or b:
+            name = (a or b or left).component_name
+            sides = (a.answer if a else None, b.answer if b else None)
+            yield _one_sided(Difference.MEMBER_RUN, left, name, *sides)
+
+
+def _undelegated(run: RunRecord) -> list[RunRecord]:
+    shown = {part.run.run_id for part in run.segments if isinstance(part, DelegationSegment) and part.run}
+    return [member_run for member_run in run.member_runs if member_run.run_id not in shown]
+
+
+def _act_name(segment: Segment) -> str:
+    match segment:
+        case DelegationSegment(member_id=member_id, run=member_run):
+            return (member_run.component_name if member_run else "") or member_id
+        case ToolSegment(call=call):
+            return call.tool_name
+        case _:
+            return ""
+
+
 def _act_text(segment: Segment | None) -> str | None:
     match segment:
-        case DelegationSegment(member_id=member_id, task=task):
-            return f"{member_id}: {task}"
+        case DelegationSegment(task=task):
+            return f"{_act_name(segment)}: {task}"
         case ToolSegment(call=call):
             return f"{call.tool_name} {dict(call.arguments)}"
         case _:
             return None
 
 
-def _change(kind: Difference, run: RunRecord, left: str | None, right: str | None) -> Change | None:
-    if left == right:
-        return None
-    return Change(kind=kind, agent_id=run.component_id, left=left, right=right)
+# -- what was given ----------------------------------------------------------------------------------------------------
 
 
-def _said(request: ModelRequest | None) -> list[str]:
-    return [f"{given.message.role}: {given.message.content}" for given in request.messages] if request else []
+def _came(request: ModelRequest) -> list[GivenMessage]:
+    """Return what had come since the previous request of the run; of the first, all."""
+    return [given for given in request.messages if given.new]
+
+
+def _said(given: GivenMessage) -> str:
+    message = given.message
+    asked = [f"{asked.tool_name}({asked.arguments})" for asked in message.tool_requests]
+    return f"{message.role}: {' '.join(part for part in (message.content, *asked) if part)}"
+
+
+def _size(request: ModelRequest | None) -> str | None:
+    return None if request is None else f"{request.size} messages"
+
+
+# -- small parts -------------------------------------------------------------------------------------------------------
+
+
+def _change(kind: Difference, run: RunRecord, left: str | None, right: str | None, about: str = "") -> Change | None:
+    return None if left == right else _one_sided(kind, run, about, left, right)
+
+
+def _one_sided(kind: Difference, run: RunRecord, about: str, left: str | None, right: str | None) -> Change:
+    name = run.component_name or run.component_id
+    return Change(kind=kind, agent_id=run.component_id, agent_name=name, about=about, left=left, right=right)
+
+
+def _compare_durations(left: RunRecord, right: RunRecord) -> Iterator[Change]:
+    mine, theirs = left.duration_s, right.duration_s
+    if mine is None or theirs is None or abs(mine - theirs) > ALIKE_S:
+        change = _change(Difference.DURATION, left, _seconds(mine), _seconds(theirs))
+        if change is not None:
+            yield change
 
 
 def _seconds(duration_s: float | None) -> str | None:

@@ -237,11 +237,58 @@ def test_the_context_of_a_long_session_is_looked_through_when_it_is_asked_for(st
 def test_two_runs_are_compared_side_by_side(stored):
     session_id, run_ids = ask(stored, BOTH, "[fail tool] What is the weather in London?")
     page = replay(session_id, run=run_ids[1], view="compare")
-    assert "differences" in words(page)
+    assert "differences: question, delegation, arguments, result" in words(page)
     assert len(page.table) == 2
+    page.number_input[0].set_value(2).run()
+    assert "This is the run on screen" in words(page)
     page.session_state["compare_what"] = "Two sessions"
     page.run()
     assert "There is no other session" in words(page)
+
+
+def test_two_sessions_are_compared_question_by_question_and_each_pair_in_full(stored):
+    one, run_ids = ask(stored, "Remember: the secret word is bird", BOTH, "What is the secret word?")
+    other, _ = ask(stored, "Remember: the secret word is fish", "What is the secret word?", BOTH)
+    page = replay(one, run=run_ids[0], view="compare")
+    page.session_state["compare_what"] = "Two sessions"
+    page.run()
+    page.selectbox(key="compare_session_False").set_value(other).run()
+    assert "2 questions asked in both" in words(page)
+    assert "1 only in this session, 1 only in the other" in words(page)
+    table = page.table[0].value
+    secret = table[table["Question"].str.contains("secret word?", regex=False)].iloc[0]
+    assert "bird" in secret["This session"]
+    assert "fish" in secret["Other session"]
+    assert secret["Different"].startswith("answer, context")
+    assert len(page.table) == 2, "the differences of one pair"
+
+
+def test_filters_and_choices_are_still_set_when_one_comes_back_to_a_view(stored):
+    session_id, run_ids = ask(stored, BOTH)
+    page = replay(session_id, run=run_ids[0], view="steps")
+    page.text_input(key="step_search").set_value("get_price").run()
+    page.multiselect(key="step_kinds").set_value(["tool_call"]).run()
+    page.button(key="open_step_12").click().run()
+    for view in ("Context", "Steps"):
+        page.session_state["replay_view"] = view
+        page.query_params["view"] = view.lower()
+        page.run()
+    assert page.text_input(key="step_search").value == "get_price"
+    assert page.multiselect(key="step_kinds").value == ["tool_call"]
+    assert at(page, "step") == "12"
+
+
+def test_the_bars_of_the_timeline_are_a_list_too_that_leads_to_the_steps(stored):
+    session_id, run_ids = ask(stored, BOTH, "[fail tool] What is the weather in London?")
+    page = replay(session_id, run=run_ids[1], view="timeline")
+    page.session_state["timeline_bars"] = True
+    page.run()
+    bars = [button for button in page.button if (button.key or "").startswith("timeline_bar_")]
+    failed = next(button for button in bars if "failed" in button.label)
+    assert "tool: get_weather" in failed.label.replace("\\", "")
+    failed.click().run()
+    assert (at(page, "view"), at(page, "run")) == ("steps", run_ids[1])
+    assert at(page, "step") is not None
 
 
 def test_raw_rows_are_shown_and_searched(stored):

@@ -2,33 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 
 import streamlit as st
 
 from lib.errors import RoundtableError
 from lib.records import RunRecord
-from lib.replay.comparison import Change, Difference, compare_contexts, compare_runs, compare_sessions
+from lib.replay.comparison import (
+    Change,
+    Difference,
+    RunComparison,
+    compare_contexts,
+    compare_runs,
+    compare_sessions,
+    cut_to_difference,
+)
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.replay.opened import OpenedReplay, open_overviews
 from lib.ui.replay.texts import draw_table, line
-from lib.ui.words import count_in_words
+from lib.ui.words import count_in_words, run_time_in_words, unlike
 
 MOST_RUNS = 100
 """Runs of a session that are compared: the newest."""
-WORDS = {
-    Difference.QUESTION: "question",
-    Difference.STATUS: "status",
-    Difference.DELEGATION: "delegation",
-    Difference.TOOL_CALL: "tool call",
-    Difference.ARGUMENTS: "arguments",
-    Difference.RESULT: "result",
-    Difference.ANSWER: "answer",
-    Difference.CONTEXT: "context",
-    Difference.DURATION: "time",
-    Difference.TOKENS: "tokens",
-}
+TEXT_LENGTH = 240
+"""Characters of a text that stand in a cell."""
+WORDS: Mapping[Difference, str] = MappingProxyType(
+    {
+        Difference.QUESTION: "question",
+        Difference.STATUS: "status",
+        Difference.DELEGATION: "delegation",
+        Difference.TOOL_CALL: "tool call",
+        Difference.ORDER: "order",
+        Difference.ARGUMENTS: "arguments",
+        Difference.RESULT: "result",
+        Difference.MEMBER_RUN: "member run",
+        Difference.ANSWER: "answer",
+        Difference.CONTEXT: "context",
+        Difference.DURATION: "time",
+        Difference.TOKENS: "tokens",
+    }
+)
 _NONE = ":gray[not there]"
 
 
@@ -37,7 +52,12 @@ def draw_comparison(opened: OpenedReplay) -> None:
     other: OpenedReplay | None = None
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare_choice"):
         what = st.segmented_control(
-            "Compare", ["Two runs", "Two sessions"], default="Two runs", key="compare_what", required=True
+            "Compare",
+            ["Two runs", "Two sessions"],
+            default="Two runs",
+            key="compare_what",
+            required=True,
+            persist_state="page",
         )
         sessions = what == "Two sessions"
         other = _open_other(opened, _choose_session(opened, with_own=not sessions))
@@ -50,11 +70,11 @@ def draw_comparison(opened: OpenedReplay) -> None:
 
 
 def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | None:
+    """Return the session to compare with: one of the newest, or any whose id is written in."""
     page, own = opened.page, opened.summary.session_id
     found = page.roundtable.store.list_sessions(user_id=page.user_id, limit=100).items
     names = {summary.session_id: " ".join(summary.name.split())[:60] for summary in found if summary.session_id != own}
-    if with_own:
-        names = {own: "this session", **names}
+    names = unlike({own: "this session", **names} if with_own else names)
     if not names:
         st.caption("There is no other session to compare with.")
         return None
@@ -63,7 +83,10 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
         list(names),
         key=f"compare_session_{with_own}",
         format_func=lambda session_id: names.get(session_id, session_id),
+        accept_new_options=True,
+        help="Choose one, or write the id of any session that you may read.",
         width=300,
+        persist_state="page",
     )
 
 
@@ -94,69 +117,134 @@ def _choose_run(opened: OpenedReplay, other: OpenedReplay) -> OpenedReplay:
         value=before + 1,
         key=f"compare_run_{other.summary.session_id}_{opened.position}_{len(other.heads)}",
         width=140,
+        persist_state="page",
     )
     return replace(other, position=int(number) - 1)
 
 
+# -- two runs ----------------------------------------------------------------------------------------------------------
+
+
 def _draw_runs(opened: OpenedReplay, other: OpenedReplay) -> None:
-    ours = other.overview is opened.overview
-    left, right = f"Run {opened.position + 1}", f"Run {other.position + 1}{'' if ours else ' of the other session'}"
+    left, right = f"Run {opened.position + 1}", f"Run {other.position + 1}"
+    if other.overview is not opened.overview:
+        right += " of the other session"
+    elif other.position == opened.position:
+        st.caption("This is the run on screen. Choose another one.")
+        return
+    changes = _compare(opened, other)
+    with st.container(key="compare_heads"):
+        draw_table(_head_rows(opened.run, other.run, left, right))
+    if not changes:
+        st.success("No difference.", icon=":material/check_circle:")
+        return
+    st.caption(f"{count_in_words(len(changes), 'difference')}: {_kinds_in_words(changes)}")
+    draw_table([_row(change, left, right) for change in changes])
+
+
+def _compare(opened: OpenedReplay, other: OpenedReplay) -> list[Change]:
     near, far = opened.near(), other.near()
-    changes = [
+    return [
         *compare_runs(opened.run, other.run),
         *compare_contexts(
             near.requests(near.get_run(opened.head.run_id)), far.requests(far.get_run(other.head.run_id))
         ),
     ]
-    with st.container(key="compare_heads"):
-        draw_table(
-            [
-                {"": left, "Question": line(opened.run.question, 160), "Answer": line(opened.run.answer, 200)},
-                {"": right, "Question": line(other.run.question, 160), "Answer": line(other.run.answer, 200)},
-            ]
-        )
-    if not changes:
-        st.success("No difference.", icon=":material/check_circle:")
-        return
-    st.caption(count_in_words(len(changes), "difference"))
-    draw_table([_row(change, left, right) for change in changes])
+
+
+def _head_rows(mine: RunRecord, theirs: RunRecord, left: str, right: str) -> list[dict[str, str]]:
+    """Return what stands above the differences: both runs side by side."""
+    return [
+        {"": "question", left: line(mine.question, 160), right: line(theirs.question, 160)},
+        {"": "answer", left: _cell(mine.answer), right: _cell(theirs.answer)},
+        {"": "end", left: _cost(mine), right: _cost(theirs)},
+    ]
+
+
+def _cost(run: RunRecord) -> str:
+    total = run.total_tokens.total
+    told = (str(run.status), run_time_in_words(run), count_in_words(total, "token") if total is not None else "")
+    return " · ".join(part for part in told if part)
+
+
+def _kinds_in_words(changes: Sequence[Change]) -> str:
+    """Return which kinds of difference there are, in the order of `Difference`."""
+    there = {change.kind for change in changes}
+    return ", ".join(WORDS[kind] for kind in Difference if kind in there)
 
 
 def _row(change: Change, left: str, right: str) -> dict[str, str]:
+    mine, theirs = change.left, change.right
+    if mine is not None and theirs is not None:
+        mine, theirs = cut_to_difference(mine, theirs, TEXT_LENGTH)
+    of = " · ".join(line(part, 40) for part in (change.agent_name or "unknown", change.about) if part)
     return {
-        "Of": line(change.agent_id or "unknown", 30),
-        "What": WORDS[change.kind],
-        left: _NONE if change.left is None else line(change.left, 240),
-        right if right != left else f"{right} ": _NONE if change.right is None else line(change.right, 240),
+        "What": f"**{WORDS[change.kind]}** :gray[{of}]",
+        left: _cell(mine),
+        right: _cell(theirs),
     }
 
 
+def _cell(text: str | None) -> str:
+    return _NONE if text is None else line(text, TEXT_LENGTH) or ":gray[nothing]"
+
+
+# -- two sessions ------------------------------------------------------------------------------------------------------
+
+
 def _draw_sessions(opened: OpenedReplay, other: OpenedReplay) -> None:
-    ours, theirs = _newest(opened), _newest(other)
     if len(opened.heads) > MOST_RUNS or len(other.heads) > MOST_RUNS:
         st.caption(f":material/info: The newest {MOST_RUNS} runs of each session are compared.")
+    ours, theirs = opened.newest(MOST_RUNS), other.newest(MOST_RUNS)
     numbers = {head.run_id: number for side in (opened, other) for number, head in enumerate(side.heads, start=1)}
-    rows = []
-    for pair in compare_sessions(ours, theirs):
-        question = (pair.left or pair.right or ours[0]).question
-        differs = sorted({WORDS[change.kind] for change in pair.changes})
-        rows.append(
-            {
-                "Question": line(question, 120),
-                "This session": _of(pair.left, numbers),
-                "Other session": _of(pair.right, numbers),
-                "Different": ", ".join(differs)
-                if differs
-                else ("" if pair.left and pair.right else "only on one side"),
-            }
-        )
-    draw_table(rows, limit=200)
+    pairs = compare_sessions(ours.runs, theirs.runs)
+    changed = {
+        place: [*pair.changes, *compare_contexts(ours.requests(pair.left), theirs.requests(pair.right))]
+        for place, pair in enumerate(pairs)
+        if pair.left and pair.right
+    }
+    st.caption(_sum_in_words(pairs, changed))
+    draw_table([_pair_row(pair, numbers, changed.get(place)) for place, pair in enumerate(pairs)], limit=200)
+    both = [place for place, changes in changed.items() if changes]
+    if both:
+        _draw_pair(pairs, numbers, changed, both)
 
 
-def _newest(opened: OpenedReplay) -> Sequence[RunRecord]:
-    ids = [head.run_id for head in opened.heads[-MOST_RUNS:]]
-    return opened.read(ids).runs if ids else ()
+def _sum_in_words(pairs: Sequence[RunComparison], changed: Mapping[int, Sequence[Change]]) -> str:
+    alike = sum(not changes for changes in changed.values())
+    alone = sum(pair.right is None for pair in pairs), sum(pair.left is None for pair in pairs)
+    asked = f"{count_in_words(len(changed), 'question')} asked in both, {alike} of them answered alike in everything"
+    return f"{asked}; {alone[0]} only in this session, {alone[1]} only in the other."
 
 
-def _of(run: RunRecord | None, numbers: dict[str, int]) -> str:
-    return f"run {numbers.get(run.run_id, '?')}: {line(run.answer, 120)}" if run else _NONE
+def _pair_row(pair: RunComparison, numbers: Mapping[str, int], changes: Sequence[Change] | None) -> dict[str, str]:
+    question = next(run.question for run in (pair.left, pair.right) if run)
+    return {
+        "Question": line(question, 120),
+        "This session": _of(pair.left, numbers),
+        "Other session": _of(pair.right, numbers),
+        "Different": "only on one side" if changes is None else _kinds_in_words(changes) or "nothing",
+    }
+
+
+def _of(run: RunRecord | None, numbers: Mapping[str, int]) -> str:
+    return f"**run {numbers.get(run.run_id, '?')}** {line(run.answer, 120)}" if run else _NONE
+
+
+def _draw_pair(
+    pairs: Sequence[RunComparison],
+    numbers: Mapping[str, int],
+    changed: Mapping[int, Sequence[Change]],
+    both: Sequence[int],
+) -> None:
+    """Draw all differences of one question that was asked in both sessions."""
+
+    def label(place: int) -> str:
+        runs = [run for run in (pairs[place].left, pairs[place].right) if run]
+        which = " and ".join(str(numbers.get(run.run_id, "?")) for run in runs)
+        return f"Runs {which}: {' '.join(runs[0].question.split())[:60]}"
+
+    chosen = st.selectbox(
+        "Differences of", both, key=f"compare_pair_{len(pairs)}_{len(both)}", format_func=label, width=420
+    )
+    draw_table([_row(change, "This session", "Other session") for change in changed[chosen]])

@@ -13,8 +13,13 @@ from lib.ui.replay.texts import draw_table, line
 from lib.ui.words import count_in_words, seconds_in_words
 
 MOST_ARROWS = 60
-TEXT_LENGTH = 32
-"""Characters of what an arrow says: the table has all of it, and the letters stay readable."""
+TALL = 16
+"""Arrows from which on the names stand below the diagram too."""
+TEXT_LENGTH = 48
+"""Characters of what an arrow says, on two lines: the table has all of it, and the letters stay readable."""
+COLUMN_PX = 135
+"""Width of one participant on the screen; a diagram of many scrolls sideways, so that it can still be read."""
+_LAYOUT = '%%{{init: {{"sequence": {{"wrap": true, "width": 125, "actorMargin": 40, "mirrorActors": {mirror}}}}}}}%%\n'
 
 
 def draw_delegations(opened: OpenedReplay) -> None:
@@ -28,9 +33,12 @@ def draw_delegations(opened: OpenedReplay) -> None:
         st.caption(
             f":material/info: The first {drawn} of {total:,} arrows are drawn. The table and the steps have all."
         )
+    diagram = write_sequence_diagram(run, limit=MOST_ARROWS, text_length=TEXT_LENGTH)
+    width = COLUMN_PX * (1 + diagram.count("    participant "))
     with st.container(key="sequence_diagram"):
+        st.html(f"<style>.st-key-sequence_diagram img {{ width: {width}px; max-width: none; }}</style>")
         st.mermaid_chart(
-            write_sequence_diagram(run, limit=MOST_ARROWS, text_length=TEXT_LENGTH),
+            _LAYOUT.format(mirror="true" if drawn > TALL else "false") + diagram,
             width="content",
             alt=f"Who asked whom, in order: {count_in_words(len(delegations), 'delegation')}. The table below tells the same.",
         )

@@ -24,8 +24,12 @@ def draw_raw(opened: OpenedReplay) -> None:
     rows = {f"run {row.get('run_id')}": row for row in stored.run_rows}
     choices = [name for name in names if name in rows] + [name for name in rows if name not in names]
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="raw_choice"):
-        chosen = st.selectbox("Row", [*choices, "session"], key=f"raw_row_{opened.head.run_id}", width=380)
-        text = st.text_input("Find in the row", key="raw_search", type="search", live="300ms", width=240)
+        chosen = st.selectbox(
+            "Row", [*choices, "session"], key=f"raw_row_{opened.head.run_id}", width=380, persist_state="page"
+        )
+        text = st.text_input(
+            "Find in the row", key="raw_search", type="search", live="300ms", width=240, persist_state="page"
+        )
         row: Mapping[str, Any] = stored.row if chosen == "session" else rows.get(str(chosen), {})
         st.download_button(
             "Download",
