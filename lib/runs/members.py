@@ -19,6 +19,8 @@ from agno.run.base import RunContext
 from agno.run.team import TeamRunOutput
 from agno.team import Team
 
+from lib.teams.recording import wrap_factory
+
 _working: ContextVar[str | None] = ContextVar("run_that_works", default=None)
 """The run in whose code we are. Agno starts a member's run without saying whose member it is."""
 
@@ -39,11 +41,17 @@ class MemberNotes:
 
     def cover(self, team: Team) -> None:
         """Take notes of every member below `team`, which must be a copy of our own."""
+        if callable(team.members):
+            team.members = wrap_factory(team.members, self._cover_member)
         for member in team.members if isinstance(team.members, list) else ():
-            if isinstance(member, (Agent, Team)):
-                member.arun = self._covered(member.arun)  # type: ignore[method-assign]  # on this copy only
-            if isinstance(member, Team):
-                self.cover(member)
+            self._cover_member(member)
+
+    def _cover_member(self, member: Any) -> Any:
+        if isinstance(member, (Agent, Team)):
+            member.arun = self._covered(member.arun)  # type: ignore[method-assign]  # on this copy only
+        if isinstance(member, Team):
+            self.cover(member)
+        return member
 
     def messages(self, run_id: str) -> list[Message]:
         """Return the messages of a member's run as far as it came, those it was given first."""

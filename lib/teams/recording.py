@@ -61,7 +61,7 @@ def record_team(team: Team, *, db: BaseDb, model: Model, window: int, media_dir:
     for member in listed_members(team):
         record_member(member, leader=team, db=db)
     if callable(team.members):
-        team.members = _recorded_factory(team.members, leader=team, db=db)
+        team.members = wrap_factory(team.members, lambda made: _recorded(made, leader=team, db=db))
 
 
 def record_agent(agent: Agent, *, db: BaseDb, model: Model, window: int, media_dir: Path) -> None:
@@ -87,7 +87,7 @@ def record_member(member: Member, *, leader: Team, db: BaseDb) -> None:
         for below in listed_members(member):
             record_member(below, leader=member, db=db)
         if callable(member.members):
-            member.members = _recorded_factory(member.members, leader=member, db=db)
+            member.members = wrap_factory(member.members, lambda made: _recorded(made, leader=member, db=db))
 
 
 def listed_members(component: Member) -> list[Member]:
@@ -128,24 +128,24 @@ def _separate(component: Member) -> None:
     component.debug_mode = False  # Agno's debug lines hold chat text
 
 
-def _recorded_factory(factory: Callable[..., Any], *, leader: Team, db: BaseDb) -> Callable[..., Any]:
-    """Wrap a function that makes the members for a run, so that its members are copied and recorded too."""
+def wrap_factory(factory: Callable[..., Any], prepare: Callable[[Any], Any]) -> Callable[..., Any]:
+    """Wrap a function that makes the members for a run, so that each is prepared before it is used."""
 
-    def recorded(members: Any) -> Any:
-        return [_recorded(member, leader, db) for member in members] if isinstance(members, list | tuple) else members
+    def prepared(members: Any) -> Any:
+        return [prepare(member) for member in members] if isinstance(members, list | tuple) else members
 
     # Agno reads the signature to know what to pass; `wraps` keeps it.
     if inspect.iscoroutinefunction(factory):
 
         @functools.wraps(factory)
         async def make_later(*args: Any, **kwargs: Any) -> Any:
-            return recorded(await factory(*args, **kwargs))
+            return prepared(await factory(*args, **kwargs))
 
         return make_later
 
     @functools.wraps(factory)
     def make(*args: Any, **kwargs: Any) -> Any:
-        return recorded(factory(*args, **kwargs))
+        return prepared(factory(*args, **kwargs))
 
     return make
 

@@ -24,6 +24,7 @@ from lib.records import (
     TextSegment,
     ToolCallRecord,
 )
+from lib.runs import RunEngine
 from lib.settings import Settings
 from lib.storage import Database, open_database
 from tests.runs.scripted import Script, ask, build_desk, build_engine, say, use
@@ -333,15 +334,35 @@ def test_a_stopped_run_keeps_what_was_said_and_is_read_back_as_it_was_seen(open_
     }.items(),
 )
 def test_a_run_stopped_at_any_instant_is_read_back_as_it_was_seen(open_sqlite_engine, name, longest_s):
-    engine = open_sqlite_engine(**(CASES | NESTED)[name][0], delay_s=0.005)
-    store = engine._database.sessions
+    stop_at_any_instant(open_sqlite_engine(**(CASES | NESTED)[name][0], delay_s=0.005), longest_s=longest_s)
+
+
+def test_so_is_one_whose_members_are_made_for_each_run(settings):
+    make = build_desk(**NESTED["a team within the team, twice at once"][0], delay_s=0.005)
+
+    def make_later() -> Team:
+        team: Any = make()
+        made = list(team.members)
+        team.members = lambda: made
+        return cast(Team, team)
+
+    database = open_database(settings)
+    engine = build_engine(database, settings, make_later)
+    stop_at_any_instant(engine, longest_s=0.2)
+    engine.close()
+    database.close()
+
+
+def stop_at_any_instant(engine: RunEngine, *, longest_s: float) -> None:
+    """Stop runs at 14 instants from their start on: each is stored as it was seen, and nothing is told after its end."""
     statuses = set()
     for instant in range(14):
         handle = engine.start("The question?", user_id="ada", team="desk")
         time.sleep(instant * longest_s / 14)
         engine.stop(handle.run_id, user_id="ada")
         seen = handle.wait(20)
-        assert compared(store.get_run(seen.run_id, user_id="ada")) == compared(seen), f"stopped at {instant}"
+        stored = engine._database.sessions.get_run(seen.run_id, user_id="ada")
+        assert compared(stored) == compared(seen), f"stopped at {instant}"
         assert not told_too_late(list(handle.events(follow=False)))
         statuses.add(seen.status)
     assert RunStatus.STOPPED in statuses
