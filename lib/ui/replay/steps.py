@@ -29,6 +29,9 @@ LABELS: Mapping[StepKind, str] = MappingProxyType(
         StepKind.EVENT: "event",
         StepKind.ERROR: "error",
         StepKind.STOPPED: "stopped",
+        StepKind.PAUSED: "paused",
+        StepKind.CONTINUED: "continued",
+        StepKind.RETRIED: "tried again",
     }
 )
 ICONS: Mapping[StepKind, str] = MappingProxyType(
@@ -42,6 +45,9 @@ ICONS: Mapping[StepKind, str] = MappingProxyType(
         StepKind.EVENT: ":material/bolt:",
         StepKind.ERROR: ":material/error:",
         StepKind.STOPPED: ":material/stop_circle:",
+        StepKind.PAUSED: ":material/pause_circle:",
+        StepKind.CONTINUED: ":material/play_circle:",
+        StepKind.RETRIED: ":material/replay:",
     }
 )
 
@@ -156,7 +162,7 @@ def _draw_step(opened: OpenedReplay, number: int, step: Step, keys: DrawnKeys, *
         with st.container(horizontal=True, wrap=False, vertical_alignment="center", gap="xsmall"):
             st.button(f"{number}", key=f"open_step_{number}", type="tertiary", on_click=open_step, args=(number,))
             st.markdown(_headline(step), width="content")
-            if step.kind is StepKind.MODEL_REQUEST:
+            if step.kind is StepKind.MODEL_REQUEST and step.request is not None:
                 st.button(
                     "Context",
                     help="What this request was given",
@@ -179,7 +185,8 @@ def _headline(step: Step) -> str:
             parts.append(f"to **{line(step.member_id or '', 60)}**")
         case StepKind.MODEL_REQUEST:
             given, said = step.tokens.input, step.tokens.output
-            parts.append(f"**{step.request}**")
+            if step.request is not None:
+                parts.append(f"**{step.request}**")
             if given is not None or said is not None:
                 parts.append(
                     f":gray[· {given if given is not None else '?'} tokens in, {said if said is not None else '?'} out]"
@@ -210,7 +217,9 @@ def _draw_body(step: Step, key: str, keys: DrawnKeys) -> None:
         case StepKind.EVENT:
             draw_text(step.text or "", key)
             draw_arguments(step.raw, key)
-        case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.STOPPED:
+        case StepKind.PAUSED:
+            st.caption(f"Waits for {line(step.text or 'a person')}.")
+        case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.STOPPED | StepKind.CONTINUED | StepKind.RETRIED:
             pass
         case _:
             draw_text(step.text or "", key)

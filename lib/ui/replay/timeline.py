@@ -24,10 +24,11 @@ _KINDS = {
     BarKind.TOOL_CALL: "tool",
     BarKind.DELEGATION: "waiting for a member",
     BarKind.RUN: "run",
+    BarKind.PAUSE: "waiting for a person",
 }
 _COLORS = {
-    "light": ("#0f6f68", "#c0692b", "#b3bfbc", "#7d8b88"),
-    "dark": ("#4fb8ac", "#e0975c", "#5f6d74", "#8b989d"),
+    "light": ("#0f6f68", "#c0692b", "#b3bfbc", "#7d8b88", "#8a6fc0"),
+    "dark": ("#4fb8ac", "#e0975c", "#5f6d74", "#8b989d", "#ab95dd"),
 }
 BARS_A_PAGE = 20
 
