@@ -13,6 +13,7 @@ A module imports only from lines below its own, never sideways between parts (te
     lib.replay, lib.recall, lib.settings    pure reading of records; Agno's history rules; one typed Settings
     lib.events                        what happens in a run
     lib.records, lib.errors           the values that are shown, and what can go wrong
+    lib.terminal                      what the command lines share
 
 Agno is known from lib.storage up to lib.runs only. Importing `lib` imports none of the above: the names below are loaded
 when first used.

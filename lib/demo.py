@@ -30,6 +30,7 @@ from lib.errors import RoundtableError, SessionNotFound
 from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, SavedState, ToolCallRecord, ToolSegment
 from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings, load_settings
+from lib.terminal import read_arguments
 
 TEAM = "market-desk"
 SECRET = "bird"
@@ -281,7 +282,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m lib.demo", description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("step", nargs="?", choices=(*STEPS, "all"), default="all", help="which step (default: all)")
     parser.add_argument("--session", "--session-id", dest="session_id", help="the session to use")
-    chosen = parser.parse_args(arguments)
+    chosen = read_arguments(parser, arguments)
     try:
         settings = load_settings()
         if chosen.step == "all":

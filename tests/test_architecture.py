@@ -23,7 +23,7 @@ LAYERS: tuple[frozenset[str], ...] = (  # from the top
     frozenset({"lib.storage"}),
     frozenset({"lib.replay", "lib.recall", "lib.settings"}),
     frozenset({"lib.events"}),
-    frozenset({"lib.records", "lib.errors"}),
+    frozenset({"lib.records", "lib.errors", "lib.terminal"}),
 )
 DEPTH = {part: depth for depth, layer in enumerate(LAYERS) for part in layer}
 LOWEST = len(LAYERS) - 1
@@ -34,7 +34,7 @@ MAY_IMPORT = {
     "agno": {"lib.storage", "lib.models", "lib.teams", "lib.runs", "lib.roundtable", "lib.recall.lab"},
 }
 FRONT_DOOR_IS_FOR = {"app", "lib.demo", "lib.sessions", "pages", "lib.ui"}
-STANDARD_LIBRARY_ONLY = {"lib", "lib.records", "lib.errors", "lib.events", "lib.replay", "lib.recall"}
+STANDARD_LIBRARY_ONLY = {"lib", "lib.records", "lib.errors", "lib.terminal", "lib.events", "lib.replay", "lib.recall"}
 
 
 def list_modules(root: Path) -> list[str]:

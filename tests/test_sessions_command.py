@@ -92,6 +92,12 @@ def test_a_session_is_renamed_tagged_forked_and_deleted_by_command(command, two_
     assert [row["session_id"] for row in left] == ["second"]
 
 
+def test_a_command_that_is_refused_has_changed_nothing(command, two_sessions):
+    status, _, told = command("tag", "first", "new", "--collection", "two\nlines", "--user", "ann")
+    assert status == 2 and "Nothing was written" in told
+    assert json.loads(command("show", "first", "--user", "ann", "--json")[1])["tags"] == []
+
+
 def test_words_are_found_in_questions_and_answers_without_the_app_running(command, two_sessions):
     hits = json.loads(command("search", "sunny", "--user", "ann", "--json")[1])["hits"]
     assert {hit["session_id"] for hit in hits} == {"first", "second"}

@@ -38,6 +38,7 @@ from lib.recall.experiment import (
 )
 from lib.recall.lab import RecallLab, RunningExperiment
 from lib.roundtable import open_roundtable
+from lib.terminal import read_arguments, to_user_id
 
 MOST_TROUBLES = 10
 """Troubles beyond these are only counted."""
@@ -46,7 +47,7 @@ MARKS = {CellState.ANSWERED: "#", CellState.MISSED: "o", CellState.NOT_IN_CONTEX
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _build_parser().parse_args(arguments)
+    options = read_arguments(_build_parser(), arguments)
     try:
         roundtable = open_roundtable()
     except RoundtableError as error:
@@ -212,7 +213,7 @@ def _status(results: Sequence[CellResult], *, expected: int) -> int:
 
 def _build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m lib.recall", description="Measure what a team remembers.")
-    parser.add_argument("--user", help="whose experiments (default: LOCAL_USER)")
+    parser.add_argument("--user", type=to_user_id, help="whose experiments (default: LOCAL_USER)")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     printing = argparse.ArgumentParser(add_help=False)

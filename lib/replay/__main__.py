@@ -21,11 +21,13 @@ from lib.replay.delegations import write_sequence_diagram
 from lib.replay.findings import Finding
 from lib.settings import Settings, load_settings
 from lib.storage.connector import Connector
+from lib.storage.json_text import to_json
 from lib.storage.reading.loose import dump_json, parse_json
 from lib.storage.replaying import Replay
 from lib.storage.run_findings import find_for_run, find_for_session
 from lib.storage.session_overview import SessionOverview, SessionOverviews
 from lib.storage.stored_sessions import open_for_reading
+from lib.terminal import escape_controls, read_arguments, to_user_id
 
 VIEWS = ("steps", "timeline", "delegations", "context", "findings", "raw")
 
@@ -48,7 +50,7 @@ Exit status: 0 printed; 1 it cannot be read, for the reason in one line; 2 wrong
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the view that is asked for; return 1 where the session cannot be read."""
-    given = _parser().parse_args(arguments)
+    given = read_arguments(_parser(), arguments)
     try:
         settings = load_settings()
         connector = open_for_reading(settings)
@@ -59,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             connector.close()
     except RoundtableError as error:
-        print(text.escape_controls(" ".join(str(error).split())), file=sys.stderr)
+        print(escape_controls(" ".join(str(error).split())), file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere
@@ -74,7 +76,9 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("session_id", help="the session to read")
-    parser.add_argument("--user", metavar="USER_ID", help="whose session it must be; without it, anybody's")
+    parser.add_argument(
+        "--user", metavar="USER_ID", type=to_user_id, help="whose session it must be; without it, anybody's"
+    )
     parser.add_argument("--run", metavar="RUN_ID", help="only this run (a member's run too), with the runs under it")
     parser.add_argument("--view", choices=VIEWS, default="steps", help="what to show (steps)")
     parser.add_argument("--json", action="store_true", help="as JSON, for other programs")
@@ -139,7 +143,7 @@ class _Printed:
                 yield from text.write_findings(self._findings())
             case "raw":
                 raw = {"session": _parsed(self.overview.session.row), "runs": list(self._rows())}
-                yield text.escape_controls(dump_json(raw, indent=2))
+                yield escape_controls(dump_json(raw, indent=2))
             case _:
                 for replay, run in self._runs():
                     yield from text.write_run_head(run)
@@ -202,7 +206,10 @@ def _write_json(value: dict[str, Any] | Iterable[Any]) -> Iterator[str]:
 
 
 def _dump(value: Any) -> str:
-    return json.dumps(value, indent=2, default=str)
+    try:
+        return json.dumps(value, indent=2, default=str, allow_nan=False)
+    except ValueError:  # NaN and the like, for which JSON has no word
+        return json.dumps(json.loads(to_json(value)), indent=2)
 
 
 def _parsed(row: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ from lib.records import (
 )
 from lib.settings import load_settings
 from lib.storage import Database, open_database
+from lib.terminal import escape_controls, read_arguments, to_user_id
 
 CATCH_UP_S = 20.0
 """How long a list or search waits for what other programs wrote to be taken in."""
@@ -50,7 +51,7 @@ ROW = (
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return the exit status."""
-    options = _build_parser().parse_args(arguments)
+    options = read_arguments(_build_parser(), arguments)
     try:
         settings = load_settings()
         user_id = options.user or settings.local_user
@@ -63,10 +64,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             database.close()
     except InvalidInput as error:
-        print(_plain(str(error)), file=sys.stderr)
+        print(escape_controls(str(error)), file=sys.stderr)
         return 2
     except RoundtableError as error:
-        print(_plain(str(error)), file=sys.stderr)
+        print(escape_controls(str(error)), file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         sys.stderr.close()
@@ -123,12 +124,12 @@ def show_session(database: Database, reader: Reader, options: argparse.Namespace
         return 0
     for name, value in to_row(summary).items():
         if value not in (None, [], ""):
-            print(f"{name:<24}{_plain(', '.join(value) if isinstance(value, list) else str(_to_json(value)))}")
+            print(f"{name:<24}{escape_controls(', '.join(value) if isinstance(value, list) else str(_to_json(value)))}")
     for fork in forks:
-        print(f"{'fork':<24}{_plain(fork.source_session_id)} -> {_plain(fork.session_id)}")
+        print(f"{'fork':<24}{escape_controls(fork.source_session_id)} -> {escape_controls(fork.session_id)}")
     for run in runs.items:
-        print(f"\n{run.run_id}  {run.status}\n  > {_plain(_one_line(run.question, 200))}")
-        print(f"  {_plain(_one_line(run.answer or run.error or '', 400))}")
+        print(f"\n{run.run_id}  {run.status}\n  > {escape_controls(_one_line(run.question, 200))}")
+        print(f"  {escape_controls(_one_line(run.answer or run.error or '', 400))}")
     return 0
 
 
@@ -140,10 +141,13 @@ def rename_session(database: Database, reader: Reader, options: argparse.Namespa
 
 def tag_session(database: Database, reader: Reader, options: argparse.Namespace) -> int:
     """Add tags to a session, take some away, or put it into a collection."""
-    store = database.sessions
-    store.change_tags([options.session_id], user_id=reader.user_id, add=options.tags, remove=options.remove)
-    if options.collection is not None:
-        store.set_collection(options.session_id, options.collection or None, user_id=reader.user_id)
+    database.sessions.change_tags(
+        [options.session_id],
+        user_id=reader.user_id,
+        add=options.tags,
+        remove=options.remove,
+        collection=options.collection,
+    )
     return _print_changed(database, reader, options)
 
 
@@ -202,7 +206,7 @@ def search(database: Database, reader: Reader, options: argparse.Namespace) -> i
 def _print_hits(page: Page[SearchHit]) -> None:
     for hit in page.items:
         print(f"{hit.session_id}  run {hit.run_id}  {hit.found_in} of {_to_json(hit.asked_at)}")
-        print(f"  {_plain(_one_line(f'{hit.before}[{hit.hit}]{hit.after}', 300))}")
+        print(f"  {escape_controls(_one_line(f'{hit.before}[{hit.hit}]{hit.after}', 300))}")
     if not page.items:
         print("Nothing found.")
     if page.next_cursor:
@@ -234,20 +238,12 @@ def _to_line(summary: SessionSummary) -> str:
     status = summary.last_status.value if summary.last_status else "empty"
     told = f"{summary.kind} {summary.component_id}  {summary.runs} runs  {status}"
     line = "  ".join((summary.session_id, summary.updated_at.strftime("%Y-%m-%d %H:%M"), told, summary.name, *marks))
-    return _plain(_one_line(line, 300))
+    return escape_controls(_one_line(line, 300))
 
 
 def _one_line(text: str, length: int) -> str:
     words = " ".join(text.split())
     return words if len(words) <= length else f"{words[: length - 1]}…"
-
-
-def _plain(text: str) -> str:
-    """Return text in which control characters, which would steer the terminal, are spelled out."""
-    return "".join(
-        sign if sign.isprintable() or sign == "\n" else sign.encode("unicode_escape", "surrogatepass").decode("ascii")
-        for sign in text
-    )
 
 
 def _print_json(value: Any) -> None:
@@ -276,7 +272,7 @@ def _catch_up(database: Database) -> None:
 
 def _build_parser() -> argparse.ArgumentParser:
     common = argparse.ArgumentParser(add_help=False)
-    common.add_argument("--user", metavar="USER_ID", help="whose sessions (LOCAL_USER)")
+    common.add_argument("--user", metavar="USER_ID", type=to_user_id, help="whose sessions (LOCAL_USER)")
     common.add_argument("--json", action="store_true", help="as JSON, for other programs")
     common.set_defaults(everybody=False)
     reading = argparse.ArgumentParser(add_help=False, parents=[common])

@@ -8,28 +8,34 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
-from lib.errors import InvalidInput, RunNotFound, SessionNotFound
+from lib.errors import RunNotFound, SessionNotFound
 from lib.records import Loss, SessionKind, SessionSummary, Tokens
 from lib.storage import deleting, forks, heads, staging
 from lib.storage.connector import Connector
-from lib.storage.identity import check_id, check_text, check_user, exactly, is_storable_id
+from lib.storage.identity import check_id, check_text, check_user, is_storable_id
+from lib.storage.labels import (
+    MAX_TITLE_LENGTH,
+    Change,
+    change_session,
+    check_collection,
+    check_tags,
+    check_title,
+    list_tags,
+    setting,
+)
 from lib.storage.media import MediaFolder
 from lib.storage.outbox import Outbox
 from lib.storage.run_queue import RunQueue
-from lib.storage.schema import sessions
 from lib.storage.search_index import SearchIndex
 from lib.storage.session_reads import SessionReads
-from lib.storage.writing import OUR_KEY, lock_session, to_session_data
+from lib.storage.writing import lock_session
 
-MAX_TITLE_LENGTH = 200
-MAX_TAG_LENGTH = 60
-MAX_TAGS = 50
 STOP_PATIENCE_S = 4.0
 """How long a deletion waits for the runs it stops."""
 STOP_POLL_S = 0.1
@@ -66,8 +72,7 @@ class SessionStore(SessionReads):
         user_id = check_user(user_id)
         session_id = check_id(str(uuid.uuid4()) if session_id is None else session_id, "session id")
         check_id(component_id, "team or member id")
-        if collection is not None:
-            check_text(collection, "collection", max_length=MAX_TITLE_LENGTH, one_line=True)
+        collection = check_collection(collection)
 
         def work(connection: Connection) -> None:
             staging.ensure_session(
@@ -130,16 +135,17 @@ class SessionStore(SessionReads):
 
     def rename_session(self, session_id: str, title: str, *, user_id: str, by: str = "hand") -> bool:
         """Give a session a title; whether it was taken: one given by hand is only replaced by hand."""
-        title = check_text(title, "title", max_length=MAX_TITLE_LENGTH, one_line=True).strip()
+        title = check_title(title)
 
         def change(data: dict[str, Any], ours: dict[str, Any]) -> bool:
             if by != "hand" and ours.get("title_by") == "hand":
                 return False
             data["session_name"] = title
             ours["title_by"] = by
+            ours.pop("made_title", None)
             return True
 
-        return self._change(session_id, user_id, change)
+        return self._change([session_id], user_id, change)
 
     def set_model_title(self, session_id: str, title: str | None, *, user_id: str, tokens: Tokens) -> bool:
         """Replace the title that the first question gave by the model's, and note what it cost; whether it was replaced.
@@ -147,7 +153,7 @@ class SessionStore(SessionReads):
         A title that anybody gave, in this app or another, stays; so does the first one where the model gave none.
         """
         if title is not None:
-            title = check_text(title, "title", max_length=MAX_TITLE_LENGTH, one_line=True).strip()
+            title = check_title(title)
         taken = False
 
         def change(data: dict[str, Any], ours: dict[str, Any]) -> bool:
@@ -158,64 +164,59 @@ class SessionStore(SessionReads):
             )
             if taken:
                 data["session_name"], ours["title_by"] = title, "model"
+                ours["made_title"] = title
             ours["title_tokens"] = {"input": tokens.input, "output": tokens.output, "total": tokens.total}
             return True
 
-        self._change(session_id, user_id, change)
+        self._change([session_id], user_id, change)
         return taken
 
     def set_tags(self, session_id: str, tags: Iterable[str], *, user_id: str) -> None:
         """Give a session exactly these tags; doubles and the order of arrival fall away."""
-        self._change(session_id, user_id, _setting("tags", _within_limit(sorted(_to_tags(tags)))))
+        self._change([session_id], user_id, setting(tags=list_tags(check_tags(tags))))
+
+    def set_collection(self, session_id: str, collection: str | None, *, user_id: str) -> None:
+        """Put a session into a collection; None takes it out."""
+        self._change([session_id], user_id, setting(collection=check_collection(collection)))
+
+    def set_labels(self, session_id: str, *, tags: Iterable[str], collection: str | None, user_id: str) -> None:
+        """Give a session exactly these tags and this collection, or neither where one of them cannot be stored."""
+        labels = setting(tags=list_tags(check_tags(tags)), collection=check_collection(collection))
+        self._change([session_id], user_id, labels)
 
     def change_tags(
-        self, session_ids: Iterable[str], *, user_id: str, add: Iterable[str] = (), remove: Iterable[str] = ()
+        self,
+        session_ids: Iterable[str],
+        *,
+        user_id: str,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+        collection: str | None = None,
     ) -> None:
-        """Add tags to several sessions and take others away, leaving the rest of their tags as they are."""
-        added, removed = _to_tags(add), _to_tags(remove)
+        """Add tags to several sessions and take others away, leaving the rest of their tags as they are.
+
+        `collection` puts them into one as well; an empty one takes them out. All of them are changed, or none.
+        """
+        added, removed = check_tags(add), check_tags(remove)
+        moved = {} if collection is None else {"collection": check_collection(collection or None)}
 
         def change(_data: dict[str, Any], ours: dict[str, Any]) -> bool:
             tags = ours.get("tags")
             kept = {tag for tag in tags if isinstance(tag, str)} if isinstance(tags, list) else set()
-            ours["tags"] = _within_limit(sorted((kept | added) - removed))
+            ours.update(moved, tags=list_tags((kept | added) - removed))
             return True
 
-        for session_id in dict.fromkeys(session_ids):
-            self._change(session_id, user_id, change)
+        self._change(session_ids, user_id, change)
 
-    def set_collection(self, session_id: str, collection: str | None, *, user_id: str) -> None:
-        """Put a session into a collection; None takes it out."""
-        if collection is not None:
-            collection = check_text(collection, "collection", max_length=MAX_TITLE_LENGTH, one_line=True).strip()
-        self._change(session_id, user_id, _setting("collection", collection))
-
-    def _change(self, session_id: str, user_id: str, change: Callable[[dict[str, Any], dict[str, Any]], bool]) -> bool:
-        """Change a session's data and our part of it under its lock; False: `change` left it as it is.
-
-        Raises:
-            SessionNotFound: there is no such session of the user.
-            SessionDamaged: what is stored of it cannot be read.
-        """
+    def _change(self, session_ids: Iterable[str], user_id: str, change: Change) -> bool:
+        """Change sessions, all or none; False: `change` left one as it was."""
         user_id = check_user(user_id)
-        if not is_storable_id(session_id):
-            raise SessionNotFound(session_id)
+        # In one order, so that two that change the same sessions wait for each other and do not meet crosswise.
+        chosen = sorted(set(session_ids))
 
         def work(connection: Connection) -> bool:
-            stored = lock_session(connection, session_id)
-            if stored is None or stored["user_id"] != user_id:
-                raise SessionNotFound(session_id)
-            data = to_session_data(stored)
-            ours = dict(data[OUR_KEY]) if isinstance(data.get(OUR_KEY), Mapping) else {}
-            if not change(data, ours):
-                return False
-            data[OUR_KEY] = ours
-            connection.execute(
-                update(sessions)
-                .where(exactly(sessions.c.session_id, session_id))
-                .values(session_data=data, updated_at=int(time.time()))
-            )
-            heads.refresh_heads(connection, [session_id])
-            return True
+            changed = [change_session(connection, session_id, user_id, change) for session_id in chosen]
+            return all(changed)
 
         return self._connector.write(work)
 
@@ -331,23 +332,3 @@ class SessionStore(SessionReads):
             if time.monotonic() > deadline:
                 return
             time.sleep(STOP_POLL_S)
-
-
-def _to_tags(tags: Iterable[str]) -> set[str]:
-    return {check_text(tag, "tag", max_length=MAX_TAG_LENGTH, one_line=True).strip() for tag in tags}
-
-
-def _within_limit(tags: list[str]) -> list[str]:
-    if len(tags) > MAX_TAGS:
-        raise InvalidInput(f"A session takes at most {MAX_TAGS} tags, not {len(tags)}. Nothing was written.")
-    return tags
-
-
-def _setting(name: str, value: Any) -> Callable[[dict[str, Any], dict[str, Any]], bool]:
-    """Return a change that sets one of our own values."""
-
-    def change(_data: dict[str, Any], ours: dict[str, Any]) -> bool:
-        ours[name] = value
-        return True
-
-    return change

@@ -100,9 +100,7 @@ def save_labels(session_id: str) -> None:
     tags = st.session_state.get("tags_choice") or []
     collection = str(st.session_state.get("collection_choice") or "").strip()
     with failure_noted(in_dialog=True):
-        store, user_id = shared_roundtable().store, _user()
-        store.set_tags(session_id, tags, user_id=user_id)
-        store.set_collection(session_id, collection or None, user_id=user_id)
+        shared_roundtable().store.set_labels(session_id, tags=tags, collection=collection or None, user_id=_user())
         close_dialog()
     st.rerun()
 

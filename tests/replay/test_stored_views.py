@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 from lib.records import DelegationSegment, RunStatus
-from lib.replay import text
 from lib.replay.comparison import Difference, compare_runs, compare_sessions
 from lib.replay.delegations import escape_mermaid, write_sequence_diagram
 from lib.replay.findings import FindingKind
 from lib.replay.playback import build_playback
 from lib.replay.steps import StepKind, find_steps
 from lib.storage.replaying import Replay
+from lib.terminal import escape_controls
 from tests.replay.recorded_teams import SESSION, RecordedTeam
 from tests.replay.test_contexts_are_true import open_replay
 
@@ -177,7 +177,7 @@ def test_a_diagram_holds_nothing_that_mermaid_or_a_browser_would_run(team):
 
 
 def test_terminal_codes_are_spelled_out():
-    harmless = text.escape_controls("\x1b]0;owned\x07 \x9b31m \u202etxt.exe a\tb\nc é")
+    harmless = escape_controls("\x1b]0;owned\x07 \x9b31m \u202etxt.exe a\tb\nc é")
     assert harmless == "\\x1b]0;owned\\x07 \\x9b31m \\u202etxt.exe a\tb\nc é"
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import streamlit as st
 
-from lib.replay.text import escape_controls
+from lib.terminal import escape_controls
 from lib.ui.safe_markdown import plain_label
 
 CUT = 700
