@@ -132,6 +132,7 @@ class MessageRecord:
     run_id: str | None = None  # the run whose row holds this message
     from_history: bool = False
     injected: bool = False  # given with every question (Agno's `additional_input`), though stored with the run's own
+    taken_over: bool = False  # said in the run that this one answers anew, and stored with both
     tool_requests: tuple[ToolRequest, ...] = ()  # on assistant messages
     tool_call_id: str | None = None  # on tool messages
     tool_name: str | None = None
@@ -144,8 +145,8 @@ class MessageRecord:
 
     @property
     def own(self) -> bool:
-        """Whether it came with this run: not from history, and not given with every question."""
-        return not (self.from_history or self.injected)
+        """Whether it came with this run: not from history or from a run before, and not given with every question."""
+        return not (self.from_history or self.injected or self.taken_over)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from lib.records import ImageRecord, MessageRecord, Tokens, ToolRequest
@@ -10,12 +11,25 @@ from lib.storage.reading.loose import dump_json, to_int, to_list, to_mapping, to
 
 
 def to_messages(
-    stored: Any, *, run_id: str | None = None, injected_ids: Collection[str] = ()
+    stored: Any,
+    *,
+    run_id: str | None = None,
+    injected_ids: Collection[str] = (),
+    taken_over_ids: Collection[str] = (),
 ) -> tuple[MessageRecord, ...]:
-    """Return the messages of a run in stored order; what is not a message is kept as one, with its raw value."""
-    return tuple(
+    """Return the messages of a run in stored order; what is not a message is kept as one, with its raw value.
+
+    `injected_ids` names those that were given with the question, `taken_over_ids` those of the run it answers anew.
+    """
+    messages = (
         to_message(item, run_id=run_id, position=position, injected_ids=injected_ids)
         for position, item in enumerate(to_list(stored))
+    )
+    return tuple(
+        replace(message, taken_over=True)
+        if message.message_id in taken_over_ids and not message.from_history
+        else message
+        for message in messages
     )
 
 

@@ -19,6 +19,7 @@ from lib.storage.reading.cut_words import with_cut_words
 from lib.storage.reading.links import link_delegations
 from lib.storage.reading.loose import to_list, to_mapping, to_number, to_optional_text, to_text, to_time
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
+from lib.storage.reading.regenerated import find_taken_over, replaced_run_id
 from lib.storage.reading.segments import build_segments
 from lib.storage.reading.stored import StoredRun
 from lib.storage.translation import EventTranslator
@@ -108,7 +109,8 @@ class _RunReader:
         if stored.run_id not in projected or (depth and stored.events):
             projected.update({run.run_id: run for run in _project(stored).walk()})
         told = projected.get(stored.run_id)
-        record = _to_record(stored, told, self._live)
+        taken_over_ids = find_taken_over(stored, self._stored.get(replaced_run_id(stored) or ""))
+        record = _to_record(stored, told, self._live, taken_over_ids)
         members = self._members(stored, told, projected, depth=depth)
         segments, note = build_segments(stored, record, told)
         segments = link_delegations(segments, members, told)
@@ -178,13 +180,15 @@ def _recovered(told: RunRecord, parent: StoredRun) -> RunRecord:
     )
 
 
-def _to_record(stored: StoredRun, told: RunRecord | None, live: Live) -> RunRecord:
+def _to_record(stored: StoredRun, told: RunRecord | None, live: Live, taken_over_ids: Collection[str]) -> RunRecord:
     """Return the run without its segments and members."""
     data = stored.data
     status, saved, notes = _status(stored, live)
     started_at, ended_at, duration_s = _times(stored, told)
     tokens = to_tokens(data.get("metrics"))
-    messages = to_messages(data.get("messages"), run_id=stored.run_id, injected_ids=stored.injected_ids)
+    messages = to_messages(
+        data.get("messages"), run_id=stored.run_id, injected_ids=stored.injected_ids, taken_over_ids=taken_over_ids
+    )
     error, error_kind = _error(stored, told, status)
     asked = next((message for message in messages if message.role == "user" and message.own), None)
     return RunRecord(

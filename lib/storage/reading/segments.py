@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
@@ -101,16 +101,21 @@ class _Calls:
         self._known: list[_Known] = []  # in the order in which they are told
         self._free: dict[str, deque[list[_Known]]] = defaultdict(deque)  # those for several members come together
         self._results: dict[str, deque[MessageRecord]] = defaultdict(deque)
+        taken_over: Counter[str] = Counter()  # `tools` begins with the calls of the run that this one answers anew
         for message in messages:
             if message.role == "tool" and message.own and message.tool_call_id:
                 self._results[message.tool_call_id].append(message)
+            if message.taken_over:
+                taken_over.update(request.tool_call_id for request in message.tool_requests)
         for segment in told.segments if told else ():
             if not isinstance(segment, TextSegment):
                 self._add(segment)
         told_calls = {call_id: deque(calls) for call_id, calls in self._free.items()}
         for item in to_list(stored.data.get("tools")):
             call = to_tool_call(item)
-            if same := told_calls.get(call.tool_call_id):
+            if taken_over[call.tool_call_id]:
+                taken_over[call.tool_call_id] -= 1
+            elif same := told_calls.get(call.tool_call_id):
                 for known in same.popleft():
                     known.segment = _finished(known.segment, call)
             else:
