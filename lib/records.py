@@ -365,6 +365,7 @@ class Loss:
     live_runs: int = 0  # will be stopped
     kept_writes: int = 0  # answers that wait on disk for the database
     title: bool = False  # the session's title was made from the question that goes, and goes too
+    title: bool = False  # the session's title was made from the question that goes, and goes too
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -174,7 +174,8 @@ def delete_sessions(database: Database, reader: Reader, options: argparse.Namesp
     else:
         loss = store.describe_loss(options.session_id, user_id=user_id)
     told = {name: number for name, number in dataclasses.asdict(loss).items() if number}
-    words = ", ".join(f"{number} {name.replace('_', ' ')}" for name, number in told.items()) or "nothing"
+    parts = [f"{number} {name.replace('_', ' ')}" for name, number in told.items() if name != "title"]
+    words = ", ".join([*parts, *(["the title made from its question"] if loss.title else ())]) or "nothing"
     if not options.yes and sys.stdin.isatty():
         print(f"This deletes {words}, for good. Type yes to go on: ", end="", flush=True)
         if sys.stdin.readline().strip().casefold() != "yes":

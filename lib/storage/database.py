@@ -11,7 +11,7 @@ from lib.storage.adapters import SafeMySQLDb, SafeSqliteDb, build_deliver
 from lib.storage.agno_log import quieten_agno
 from lib.storage.connector import BUSY_TIMEOUT_S, Connector, Dialect, build_connector
 from lib.storage.faults import told_as_storage_errors
-from lib.storage.following import create_following_table, follow_sessions
+from lib.storage.following import SessionFollowing, create_following_table
 from lib.storage.forks import create_fork_table
 from lib.storage.heads import create_head_tables
 from lib.storage.outbox import Outbox
@@ -46,6 +46,7 @@ class Database:
     queue: RunQueue
     outbox: Outbox
     search: SearchIndex
+    following: SessionFollowing
     read_marks: ReadMarks
 
     @property
@@ -92,7 +93,7 @@ class Database:
 
     def follow(self) -> int:
         """Take in a batch of what was written since: heads of other programs' sessions, texts to search; 0: all is in."""
-        return follow_sessions(self.connector) + self.search.update()
+        return self.following.follow() + self.search.update()
 
     def _has_session(self, session_id: str, user_id: str) -> bool:
         try:
@@ -144,5 +145,6 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
         queue=queue,
         outbox=outbox,
         search=search,
+        following=SessionFollowing(connector),
         read_marks=ReadMarks(connector),
     )

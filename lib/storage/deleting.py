@@ -11,6 +11,7 @@ from sqlalchemy import Connection, delete, func, insert, select, update
 
 from lib.records import Loss
 from lib.storage import heads, run_lists
+from lib.storage.first_words import drop_words_of_the_deleted, is_named_after
 from lib.storage.identity import exactly
 from lib.storage.keys import to_key
 from lib.storage.media import read_own_media
@@ -22,7 +23,7 @@ from lib.storage.writing import is_deleted
 
 def delete_session(connection: Connection, session_id: str, *, search: SearchIndex) -> tuple[str, ...]:
     """Delete a session whose row is locked; return the storage keys of the files that nobody uses any more."""
-    heads.note_missing_runs(connection, [session_id])
+    heads.note_changed_runs(connection, [session_id])
     own_media = read_own_media(connection, session_keys=[to_key(session_id)])
     _remember(connection, "session", session_id)
     _ask_to_stop(connection, exactly(run_queue.c.session_id, session_id))
@@ -39,7 +40,7 @@ def delete_run(connection: Connection, row: Mapping[str, Any], *, search: Search
     run_id, session_id = row["run_id"], row["session_id"]
     members = run_lists.read_members(connection, [row], bodies=False).get(run_id, ())
     gone = [run_id, *(member["run_id"] for member in members)]
-    heads.note_missing_runs(connection, [session_id])
+    heads.note_changed_runs(connection, [session_id])
     own_media = read_own_media(connection, run_keys=[to_key(one) for one in gone])
     for one in gone:
         _remember(connection, "run", one)
@@ -47,6 +48,7 @@ def delete_run(connection: Connection, row: Mapping[str, Any], *, search: Search
         search.forget_run(connection, one)
         connection.execute(delete(runs).where(exactly(runs.c.run_id, one)))
     heads.forget_runs(connection, gone)
+    drop_words_of_the_deleted(connection, session_id)
     connection.execute(
         update(sessions).where(exactly(sessions.c.session_id, session_id)).values(updated_at=int(time.time()))
     )
@@ -56,7 +58,7 @@ def delete_run(connection: Connection, row: Mapping[str, Any], *, search: Search
 
 def read_loss(connection: Connection, session_ids: Sequence[str]) -> tuple[Loss, tuple[str, ...]]:
     """Return what the sessions' rows amount to, and the storage keys of the files that only they use."""
-    heads.note_missing_runs(connection, session_ids)
+    heads.note_changed_runs(connection, session_ids)
     is_member = runs.c.parent_run_id.is_not(None)
     counted = connection.execute(
         select(is_member, func.count()).where(runs.c.session_id.in_(session_ids)).group_by(is_member)
@@ -68,10 +70,11 @@ def read_loss(connection: Connection, session_ids: Sequence[str]) -> tuple[Loss,
 
 def read_run_loss(connection: Connection, row: Mapping[str, Any]) -> tuple[Loss, tuple[str, ...]]:
     """Return what a run with its member runs amounts to, and the keys of the files that only they use."""
-    heads.note_missing_runs(connection, [row["session_id"]])
+    heads.note_changed_runs(connection, [row["session_id"]])
     members = run_lists.read_members(connection, [row], bodies=False).get(row["run_id"], ())
     keys = [to_key(one["run_id"]) for one in (row, *members)]
-    return Loss(runs=1, member_runs=len(members)), read_own_media(connection, run_keys=keys)
+    named_after = is_named_after(connection, row["session_id"], [row["run_id"]])
+    return Loss(runs=1, member_runs=len(members), title=named_after), read_own_media(connection, run_keys=keys)
 
 
 def with_others(loss: Loss, *, images: int, live_runs: int, kept_writes: int) -> Loss:

@@ -1,29 +1,38 @@
 """Other programs' sessions followed: heads and facts made for what changed since somebody last looked.
 
-What this app writes has its head already; a pass over it finds nothing to do. Agno's times are whole seconds and clocks
-differ, so what was written shortly before the newest is looked at again.
+What this app writes has its head already; a pass over it finds nothing to do. New rows are found by their times. Times
+are whole seconds, clocks differ, and databases are restored or merged: so when nothing is new, the newest rows and, slice
+by slice, all others are compared with what is known of them (`stale_heads`), and heads without a session are dropped.
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, and_, insert, or_, select, update
+from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, insert, select, update
 
 from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
-from lib.storage.heads import facts, forget_sessions, heads, note_missing_runs, note_runs, refresh_heads
+from lib.storage.first_words import drop_words_of_the_deleted
+from lib.storage.heads import (
+    facts,
+    forget_sessions,
+    heads,
+    note_changed_runs,
+    note_runs,
+    refresh_heads,
+    to_known_status,
+)
 from lib.storage.keys import to_key
 from lib.storage.read_marks import forget_read_marks
 from lib.storage.schema import ON_MYSQL, runs, sessions
+from lib.storage.stale_heads import find_stale_runs, find_stale_sessions
+from lib.storage.sweeping import Order, Place, Sweep
 
 BATCH = 100
-RECHECK_S = 120
-RECHECKED_FOR_S = 900
-"""Rows older than this, by our own clock, are not looked at again."""
-SWEPT_AT_ONCE = 200
+NEWEST_SESSIONS, SESSIONS_AT_ONCE = 30, 70
+NEWEST_RUNS, RUNS_AT_ONCE = 100, 300
+HEADS_AT_ONCE = 200
 
 _TABLES = MetaData()
 progress = Table(
@@ -34,26 +43,67 @@ progress = Table(
     Column("row_id", String(MAX_ID_LENGTH), nullable=False),
     **ON_MYSQL,
 )
-_RUNS = (runs, runs.c.run_id)
-_SESSIONS = (sessions, sessions.c.session_id)
+_RUNS = Order(runs.c.updated_at, runs.c.run_id)
+_SESSIONS = Order(sessions.c.updated_at, sessions.c.session_id)
 
 
 def create_following_table(connection: Connection) -> None:
     """Make the table of how far was looked, where it is missing. Runs under the set-up lock."""
     _TABLES.create_all(connection, checkfirst=True)
     known = set(connection.execute(select(progress.c.name)).scalars())
-    for name in ("runs", "sessions", "sweep"):
+    for name in ("runs", "sessions", "sweep"):  # "sweep" is read by processes of an older version
         if name not in known:
             connection.execute(insert(progress).values(name=name, updated_at=0, row_id=""))
 
 
-def follow_sessions(connector: Connector) -> int:
-    """Take in the next batch of changed runs and sessions; return how many rows were new (0: all is in)."""
-    plan = connector.read(_look)
-    if plan.is_empty:
-        return 0
-    connector.write(plan.apply)
-    return plan.size
+class SessionFollowing:
+    """Follows the sessions of a database; how far it swept is this process's own, so that idle looks write nothing."""
+
+    def __init__(self, connector: Connector) -> None:
+        """Follow what `create_following_table` has made room for."""
+        self._connector = connector
+        self._sessions = Sweep(_SESSIONS, newest=NEWEST_SESSIONS, slice_size=SESSIONS_AT_ONCE)
+        self._runs = Sweep(_RUNS, newest=NEWEST_RUNS, slice_size=RUNS_AT_ONCE)
+        self._last_head = ""
+
+    def follow(self) -> int:
+        """Take in the next batch of changed runs and sessions; return how many rows were new (0: rest a while)."""
+        plan = self._connector.read(self._look)
+        if plan.is_empty:
+            return 0
+        self._connector.write(plan.apply)
+        return plan.size
+
+    def _look(self, connection: Connection) -> _Plan:
+        plan = _Plan()
+        places = {row.name: Place(row.updated_at, row.row_id) for row in connection.execute(select(progress))}
+        _look_at_new_runs(connection, plan, places.get("runs", Place(0, "")))
+        if not plan.run_ids:
+            _look_at_new_sessions(connection, plan, places.get("sessions", Place(0, "")))
+        if plan.is_empty:
+            self._sweep(connection, plan)
+        return plan
+
+    def _sweep(self, connection: Connection, plan: _Plan) -> None:
+        rows = self._sessions.read(connection)
+        stale = find_stale_sessions(connection, [row.row_id for row in rows])
+        plan.session_ids |= stale
+        plan.note_runs(_read_runs(connection, find_stale_runs(connection, self._runs.read(connection))))
+        self._look_at_next_heads(connection, plan)
+        # Where much is stale it goes on at once; but never round and round, should a row be one that stays so.
+        if self._sessions.has_begun and stale & {row.row_id for row in rows[NEWEST_SESSIONS:]}:
+            plan.size += len(stale)
+        if self._runs.has_begun:
+            plan.size += len(plan.run_ids)
+
+    def _look_at_next_heads(self, connection: Connection, plan: _Plan) -> None:
+        """Look at the next heads, in turn, for such whose sessions another program has deleted."""
+        statement = select(heads.c.session_key, heads.c.session_id).where(heads.c.session_key > self._last_head)
+        rows = connection.execute(statement.order_by(heads.c.session_key).limit(HEADS_AT_ONCE)).all()
+        ids = [row.session_id for row in rows]
+        there = set(connection.execute(select(sessions.c.session_id).where(sessions.c.session_id.in_(ids))).scalars())
+        plan.gone = [session_id for session_id in ids if session_id not in there]
+        self._last_head = rows[-1].session_key if len(rows) == HEADS_AT_ONCE else ""
 
 
 class _Plan:
@@ -63,12 +113,16 @@ class _Plan:
         self.run_ids: list[str] = []
         self.session_ids: set[str] = set()
         self.gone: list[str] = []
-        self.places: dict[str, tuple[int, str]] = {}
+        self.places: dict[str, Place] = {}
         self.size = 0
 
     @property
     def is_empty(self) -> bool:
         return not (self.run_ids or self.session_ids or self.gone or self.places)
+
+    def note_runs(self, rows: list[Any]) -> None:
+        self.run_ids += [row.run_id for row in rows]
+        self.session_ids.update(row.session_id for row in rows)
 
     def apply(self, connection: Connection) -> None:
         chosen = sorted(self.session_ids)
@@ -76,7 +130,8 @@ class _Plan:
         locked = select(sessions.c.session_id).where(sessions.c.session_id.in_(chosen)).order_by(sessions.c.session_id)
         connection.execute(locked.with_for_update()).all()
         note_runs(connection, self.run_ids)
-        note_missing_runs(connection, chosen)
+        for session_id in sorted(note_changed_runs(connection, chosen)):
+            drop_words_of_the_deleted(connection, session_id)
         refresh_heads(connection, chosen)
         if self.gone:
             forget_sessions(connection, self.gone)
@@ -86,77 +141,40 @@ class _Plan:
             connection.execute(here.values(updated_at=updated_at, row_id=row_id))
 
 
-def _look(connection: Connection) -> _Plan:
-    plan = _Plan()
-    places = {row.name: (row.updated_at, row.row_id) for row in connection.execute(select(progress))}
-    _look_at_runs(connection, plan, places.get("runs", (0, "")))
-    if not plan.run_ids:
-        _look_at_sessions(connection, plan, places.get("sessions", (0, "")))
-    if plan.is_empty:
-        _sweep(connection, plan, places.get("sweep", (0, ""))[1])
-    return plan
-
-
-def _look_at_runs(connection: Connection, plan: _Plan, place: tuple[int, str]) -> None:
-    columns = (runs.c.run_id, runs.c.session_id, runs.c.status, runs.c.updated_at)
-    new = _read_after(connection, columns, _RUNS, place)
-    rows = new or _read_again(connection, columns, _RUNS, place)
+def _look_at_new_runs(connection: Connection, plan: _Plan, place: Place) -> None:
+    new = _read_new(connection, plan, "runs", _RUNS, place)
+    moments = {row.row_id: row.moment for row in new}
+    rows = _read_runs(connection, list(moments))
     keys = [to_key(row.run_id) for row in rows]
-    known = {
-        row.run_key: (row.status, row.written_at)
-        for row in connection.execute(
-            select(facts.c.run_key, facts.c.status, facts.c.written_at).where(facts.c.run_key.in_(keys))
-        )
-    }
-    for row, key in zip(rows, keys, strict=True):
-        if known.get(key) != ((row.status or "")[:20].upper(), row.updated_at or 0):
-            plan.run_ids.append(row.run_id)
-            plan.session_ids.add(row.session_id)
-    plan.run_ids = plan.run_ids[:BATCH]
-    if new:
-        plan.places["runs"] = (new[-1].updated_at, new[-1].run_id)
-        plan.size += len(new)
+    statement = select(facts.c.run_key, facts.c.status, facts.c.written_at).where(facts.c.run_key.in_(keys))
+    known = {row.run_key: (row.status, row.written_at) for row in connection.execute(statement)}
+    plan.note_runs(
+        [
+            row
+            for row, key in zip(rows, keys, strict=True)
+            if known.get(key) != (to_known_status(row.status), moments[row.run_id])
+        ]
+    )
 
 
-def _look_at_sessions(connection: Connection, plan: _Plan, place: tuple[int, str]) -> None:
-    columns = (sessions.c.session_id, sessions.c.updated_at)
-    new = _read_after(connection, columns, _SESSIONS, place)
-    rows = new or _read_again(connection, columns, _SESSIONS, place)
-    keys = [to_key(row.session_id) for row in rows]
+def _look_at_new_sessions(connection: Connection, plan: _Plan, place: Place) -> None:
+    new = _read_new(connection, plan, "sessions", _SESSIONS, place)
+    keys = [to_key(row.row_id) for row in new]
     statement = select(heads.c.session_key, heads.c.written_at).where(heads.c.session_key.in_(keys))
-    known = {row.session_key: (row.written_at,) for row in connection.execute(statement)}
-    changed = [row.session_id for row, key in zip(rows, keys, strict=True) if known.get(key) != (row.updated_at,)]
-    plan.session_ids.update(changed[:BATCH])
+    known = {row.session_key: row.written_at for row in connection.execute(statement)}
+    plan.session_ids.update(row.row_id for row, key in zip(new, keys, strict=True) if known.get(key) != row.moment)
+
+
+def _read_new(connection: Connection, plan: _Plan, name: str, order: Order, place: Place) -> list[Any]:
+    """Return the next rows after the last that was looked at; what has no number for a time is left to the sweep."""
+    new = [row for row in order.read_after(connection, place, BATCH) if row.moment is not None]
     if new:
-        plan.places["sessions"] = (new[-1].updated_at, new[-1].session_id)
+        plan.places[name] = Place(new[-1].moment, new[-1].row_id)
         plan.size += len(new)
+    return new
 
 
-def _read_after(connection: Connection, columns: Any, source: Any, place: tuple[int, str]) -> Sequence[Any]:
-    table, row_id = source
-    moment = table.c.updated_at
-    later = and_(moment >= place[0], or_(moment > place[0], row_id > place[1]))
-    return connection.execute(select(*columns).where(later).order_by(moment, row_id).limit(BATCH)).all()
-
-
-def _read_again(connection: Connection, columns: Any, source: Any, place: tuple[int, str]) -> Sequence[Any]:
-    """Return what was written shortly before the newest, while that is not long ago, and rows without a time."""
-    table, row_id = source
-    moment = table.c.updated_at
-    undated = list(connection.execute(select(*columns).where(moment.is_(None)).order_by(row_id).limit(10 * BATCH)))
-    if place[0] < time.time() - RECHECKED_FOR_S:
-        return undated
-    lately = select(*columns).where(moment >= place[0] - RECHECK_S).order_by(moment, row_id).limit(20 * BATCH)
-    return [*undated, *connection.execute(lately)]
-
-
-def _sweep(connection: Connection, plan: _Plan, after_key: str) -> None:
-    """Look at the next heads, in turn, for such whose sessions another program has deleted."""
-    statement = select(heads.c.session_key, heads.c.session_id).where(heads.c.session_key > after_key)
-    rows = connection.execute(statement.order_by(heads.c.session_key).limit(SWEPT_AT_ONCE)).all()
-    ids = [row.session_id for row in rows]
-    there = set(connection.execute(select(sessions.c.session_id).where(sessions.c.session_id.in_(ids))).scalars())
-    plan.gone = [session_id for session_id in ids if session_id not in there]
-    last = rows[-1].session_key if len(rows) == SWEPT_AT_ONCE else ""
-    if last != after_key:
-        plan.places["sweep"] = (0, last)
+def _read_runs(connection: Connection, run_ids: list[str]) -> list[Any]:
+    """Return id, session and status of some runs."""
+    statement = select(runs.c.run_id, runs.c.session_id, runs.c.status).where(runs.c.run_id.in_(run_ids))
+    return list(connection.execute(statement)) if run_ids else []

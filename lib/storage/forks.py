@@ -13,6 +13,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, String, 
 
 from lib.errors import InvalidInput, RunNotFound, SessionNotFound
 from lib.records import MAX_ID_LENGTH, ForkRecord
+from lib.storage.first_words import FORK_MARK, made_title
 from lib.storage.forking import Renaming, build_renaming, select_runs, to_forked_row
 from lib.storage.heads import note_runs, refresh_heads
 from lib.storage.identity import exactly
@@ -146,10 +147,14 @@ def _to_session(
         _set_state(data, chosen)
     row = find_session(connection, session_id=source["session_id"], user_id=None)
     name = to_session_summary(row, read_details(connection, [row], counted=True)).name if row else "New session"
-    data["session_name"] = f"{name.removesuffix(MARK)[: max_title_length - len(MARK)]}{MARK}"
+    title = name.removesuffix(FORK_MARK)[: max_title_length - len(FORK_MARK)]
+    is_made = made_title(data, ours) is not None
+    data["session_name"] = f"{title}{FORK_MARK}"
     data["forked_from_session_id"] = source["session_id"]  # Agno's own word for it
     data[OUR_KEY] = {name: value for name, value in ours.items() if name in ("first_question", "collection", "tags")}
     data[OUR_KEY]["title_by"] = "hand"
+    if is_made:
+        data[OUR_KEY]["made_title"] = title
     now = int(time.time())
     return {
         **source,

@@ -35,6 +35,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.schema import CreateColumn
 
 from lib.records import MAX_ID_LENGTH, RunStatus, SessionSummary
 from lib.storage import listing
@@ -63,8 +64,9 @@ heads = Table(
     Column("user_id", String(MAX_ID_LENGTH)),
     Column("written_at", BigInteger),  # the session row's updated_at when this was made of it
     Column("used_at", BigInteger, nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("sort_name", String(SORT_NAME_LENGTH), nullable=False),  # what the session is called, folded
+    # With defaults: processes of an older version, which do not know them, write heads too.
+    Column("created_at", BigInteger, nullable=False, server_default=text("0")),
+    Column("sort_name", String(SORT_NAME_LENGTH), nullable=False, server_default=text("''")),  # its name, folded
     Column("kind", String(20), nullable=False),
     Column("component_id", String(MAX_ID_LENGTH), nullable=False),
     Column("component_name", Text),
@@ -108,15 +110,23 @@ facts = Table(
 
 def create_head_tables(connection: Connection) -> None:
     """Make the tables of heads and facts where they are missing. Runs under the set-up lock."""
-    found = inspect(connection)
-    if found.has_table(heads.name) and "sort_name" not in {one["name"] for one in found.get_columns(heads.name)}:
-        # Of an older version. Heads are copies: they are made anew, in the background, from all sessions.
-        heads.drop(connection)
-        connection.execute(text("DELETE FROM roundtable_following WHERE name = 'sessions'"))
+    if inspect(connection).has_table(heads.name):
+        _renew_heads(connection)
     _TABLES.create_all(connection, checkfirst=True)
     for index in heads.indexes:
         index.create(connection, checkfirst=True)
     create_media_table(connection)
+
+
+def _renew_heads(connection: Connection) -> None:
+    """Give the heads of an older version what they lack; they stay listed, and are filled in as they are swept."""
+    known = {one["name"] for one in inspect(connection).get_columns(heads.name)}
+    missing = [column for column in heads.columns if column.name not in known]
+    if any(column.server_default is None and not column.nullable for column in missing):
+        heads.drop(connection)  # of an unknown kind: all are made anew
+        return
+    for column in missing:
+        connection.execute(text(f"ALTER TABLE {heads.name} ADD COLUMN {CreateColumn(column).compile(connection)}"))
 
 
 # -- keeping them in step ----------------------------------------------------------------------------------------------
@@ -148,14 +158,36 @@ def note_runs(connection: Connection, run_ids: Sequence[str]) -> None:
         note_media(connection, [row["run_id"] for row in found if row["has_media"]])
 
 
-def note_missing_runs(connection: Connection, session_ids: Sequence[str]) -> None:
-    """Take down the runs of some sessions that were not looked at yet."""
-    stored = connection.execute(select(runs.c.run_id).where(runs.c.session_id.in_(session_ids))).scalars().all()
-    keys = [to_key(session_id) for session_id in session_ids]
-    known = set(connection.execute(select(facts.c.run_key).where(facts.c.session_key.in_(keys))).scalars())
-    missing = [run_id for run_id in stored if to_key(run_id) not in known]
-    for start in range(0, len(missing), 100):
-        note_runs(connection, missing[start : start + 100])
+def note_changed_runs(connection: Connection, session_ids: Sequence[str]) -> set[str]:
+    """Take down the runs of some sessions that are not known, or with another status, and drop those that are gone.
+
+    Returns the sessions that lost a run.
+    """
+    statement = select(runs.c.run_id, runs.c.status).where(runs.c.session_id.in_(session_ids))
+    stored = {to_key(row.run_id): row for row in connection.execute(statement)}
+    by_key = {to_key(session_id): session_id for session_id in session_ids}
+    known = {
+        row.run_key: row
+        for row in connection.execute(
+            select(facts.c.run_key, facts.c.session_key, facts.c.status).where(facts.c.session_key.in_(list(by_key)))
+        )
+    }
+    changed = [
+        row.run_id
+        for key, row in stored.items()
+        if key not in known or known[key].status != to_known_status(row.status)
+    ]
+    for start in range(0, len(changed), 100):
+        note_runs(connection, changed[start : start + 100])
+    gone = [key for key in known if key not in stored]
+    for start in range(0, len(gone), 100):
+        _forget_facts(connection, gone[start : start + 100])
+    return {by_key[known[key].session_key] for key in gone}
+
+
+def to_known_status(stored: str | None) -> str:
+    """Return a run's stored status as its facts hold it."""
+    return (stored or "")[:20].upper()
 
 
 def _to_facts(row: Mapping[Any, Any]) -> dict[str, Any]:
@@ -169,7 +201,7 @@ def _to_facts(row: Mapping[Any, Any]) -> dict[str, Any]:
         "run_key": to_key(row["run_id"]),
         "session_key": to_key(row["session_id"]),
         "is_top": int(row["parent_run_id"] is None),
-        "status": (row["status"] or "")[:20].upper(),
+        "status": to_known_status(row["status"]),
         "is_marker": int(parse_part(row["marker"]) in (True, 1)),
         "tokens": total,
         "duration_s": seconds,
@@ -184,7 +216,10 @@ def _to_count(part: Any) -> int | None:
 
 def forget_runs(connection: Connection, run_ids: Iterable[str]) -> None:
     """Drop the facts of runs."""
-    keys = [to_key(run_id) for run_id in run_ids]
+    _forget_facts(connection, [to_key(run_id) for run_id in run_ids])
+
+
+def _forget_facts(connection: Connection, keys: Sequence[str]) -> None:
     connection.execute(delete(facts).where(facts.c.run_key.in_(keys)))
     forget_media(connection, run_keys=keys)
 
@@ -214,9 +249,7 @@ def refresh_heads(connection: Connection, session_ids: Sequence[str]) -> None:
     rows = listing.read_session_rows(connection, session_ids)
     sums = _read_sums(connection, session_ids)
     details = listing.read_details(connection, rows, counted=True)
-    made = [
-        _to_head(row, listing.to_session_summary(row, details), sums.get(to_key(row["session_id"]))) for row in rows
-    ]
+    made = [to_head(row, listing.to_session_summary(row, details), sums.get(to_key(row["session_id"]))) for row in rows]
     keys = [to_key(session_id) for session_id in session_ids]
     connection.execute(delete(heads).where(heads.c.session_key.in_(keys)))
     if made:
@@ -241,7 +274,8 @@ def _read_sums(connection: Connection, session_ids: Sequence[str]) -> dict[str, 
     return {row.session_key: row for row in connection.execute(statement)}
 
 
-def _to_head(row: Mapping[str, Any], summary: SessionSummary, sums: Any) -> dict[str, Any]:
+def to_head(row: Mapping[Any, Any], summary: SessionSummary, sums: Any) -> dict[str, Any]:
+    """Return a session's head; without `sums` of its runs' facts it says of these what the summary does."""
     told = " \n".join((summary.title or "", summary.first_question or "", *summary.tags))
     tags = [_storable(tag) for tag in summary.tags]
     return {

@@ -89,6 +89,7 @@ def loss_in_words(loss: Loss) -> str:
         *([count_in_words(loss.member_runs, "member run")] if loss.member_runs else ()),
         *([count_in_words(loss.images, "image")] if loss.images else ()),
         *([f"{count_in_words(loss.kept_writes, 'answer')} not stored yet"] if loss.kept_writes else ()),
+        *(["the title made from its question"] if loss.title else ()),
     ]
     listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
     return f"{count_in_words(loss.sessions, 'session')} with {listed}"

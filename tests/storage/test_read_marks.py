@@ -10,7 +10,6 @@ from sqlalchemy import insert, select, update
 
 from benchmarks.databases import open_plain_db
 from lib.storage import open_database
-from lib.storage.following import follow_sessions
 from lib.storage.schema import read_marks, runs, sessions
 
 
@@ -45,23 +44,24 @@ def unread(database, user_id="ann"):
 
 
 NOW = int(time.time())
+LATER = NOW + 86_400  # after every first visit of these tests, however long the tests before them take
 
 
 def test_what_was_there_before_the_first_visit_counts_as_read_and_what_comes_later_does_not(database):
     write(database, "old", "r1", began=NOW - 1000)
     assert unread(database) == set()
-    write(database, "new", "r2", began=NOW + 100)
-    write(database, "old", "r3", began=NOW + 100)
+    write(database, "new", "r2", began=LATER)
+    write(database, "old", "r3", began=LATER)
     assert unread(database) == {"old", "new"}
-    write(database, "of-bob", "r4", began=NOW + 100, user_id="bob")
+    write(database, "of-bob", "r4", began=LATER, user_id="bob")
     assert unread(database) == {"old", "new"}
     assert unread(database, "bob") == set()  # this is bob's first visit, though others came before
 
 
 def test_marks_survive_a_restart_and_are_shared_between_processes(database, database_settings):
     unread(database)
-    write(database, "one", "r1", began=NOW + 100)
-    write(database, "two", "r2", began=NOW + 100)
+    write(database, "one", "r1", began=LATER)
+    write(database, "two", "r2", began=LATER)
     database.read_marks.note_read("r1", user_id="ann")
     other = open_database(database_settings)
     try:
@@ -74,20 +74,20 @@ def test_marks_survive_a_restart_and_are_shared_between_processes(database, data
 
 def test_a_later_run_is_unread_even_of_the_same_second_and_one_that_goes_on_is_not_yet(database):
     unread(database)
-    write(database, "one", "r1", began=NOW + 100)
+    write(database, "one", "r1", began=LATER)
     database.read_marks.note_read("r1", user_id="ann")
-    write(database, "one", "r2", began=NOW + 100)
+    write(database, "one", "r2", began=LATER)
     assert unread(database) == {"one"}
     database.read_marks.note_read("r2", user_id="ann")
     database.read_marks.note_read("r1", user_id="ann")  # an older answer looked at again makes nothing unread
     assert unread(database) == set()
-    write(database, "one", "r3", began=NOW + 200, status="RUNNING")
+    write(database, "one", "r3", began=LATER + 100, status="RUNNING")
     assert unread(database) == set()
 
 
 def test_another_programs_new_title_makes_nothing_unread(database, database_url):
     unread(database)
-    write(database, "one", "r1", began=NOW + 100)
+    write(database, "one", "r1", began=LATER)
     database.read_marks.note_read("r1", user_id="ann")
     before = database.sessions.get_session("one", user_id="ann")
     open_plain_db(database_url).rename_session("one", SessionType.AGENT, "Renamed elsewhere", user_id="ann")
@@ -98,11 +98,11 @@ def test_another_programs_new_title_makes_nothing_unread(database, database_url)
 
 def test_a_deleted_run_makes_nothing_unread_and_the_next_answer_is(database):
     unread(database)
-    write(database, "one", "r1", "r2", began=NOW + 100)
+    write(database, "one", "r1", "r2", began=LATER)
     database.read_marks.note_read("r2", user_id="ann")
     database.sessions.delete_run("r2", user_id="ann")
     assert unread(database) == set()
-    write(database, "one", "r3", began=NOW + 200)
+    write(database, "one", "r3", began=LATER + 100)
     assert unread(database) == {"one"}
 
 
@@ -116,13 +116,13 @@ def test_nobody_marks_what_is_not_theirs(database):
 def test_marks_go_with_their_session_whoever_deletes_it(database, database_url):
     write(database, "here", "r1", began=NOW)
     write(database, "elsewhere", "r2", began=NOW)
-    while follow_sessions(database.connector):
+    while database.following.follow():
         pass
     for run_id in ("r1", "r2"):
         database.read_marks.note_read(run_id, user_id="ann")
     database.sessions.delete_session("here", user_id="ann")
     open_plain_db(database_url).delete_session("elsewhere", user_id="ann")
-    while follow_sessions(database.connector):
+    while database.following.follow():
         pass
     assert database.connector.read(lambda connection: connection.execute(select(read_marks)).all()) == []
 
