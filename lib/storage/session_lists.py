@@ -41,9 +41,9 @@ from lib.records import (
 from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.heads import HEAD_COLUMNS, TAG_MARK, heads
 from lib.storage.identity import exactly
-from lib.storage.keys import content_of, key_of
+from lib.storage.keys import content_of, key_of, to_key
 from lib.storage.listing import SESSION_COLUMNS
-from lib.storage.schema import sessions
+from lib.storage.schema import read_marks, sessions
 from lib.storage.search_words import to_search_question
 
 _STATUSES = {
@@ -60,10 +60,13 @@ _SHOWN = (
     *(label.element for label in HEAD_COLUMNS),
 )
 """All that lists show is made of these columns."""
+_IS_READ = and_(
+    read_marks.c.user_key == bindparam("user_key", type_=String), read_marks.c.session_key == heads.c.session_key
+)
 _CONTENTS = (
     *(sessions.c.session_id, sessions.c.updated_at),
     *(heads.c[name].label(f"head_{name}") for name in ("session_key", "written_at")),
-    content_of(*_SHOWN).label("content"),
+    content_of(*_SHOWN, read_marks.c.run_key).label("content"),
 )
 _ROWS = (
     select(*_ROW_COLUMNS)
@@ -93,10 +96,16 @@ def read_recent_page(
     return rows[:limit], next_cursor
 
 
-def read_recent_contents(connection: Connection, *, user_id: str | None, limit: int) -> list[Mapping[str, Any]]:
-    """Return the rows of a user's first page and one more: their times, and what tells whether anything else changed."""
+def read_recent_contents(
+    connection: Connection, *, user_id: str | None, limit: int, read_by: str
+) -> list[Mapping[str, Any]]:
+    """Return the rows of a user's first page and one more: their times, and what tells whether anything else changed.
+
+    What `read_by` has read of them counts, too.
+    """
     statement = _recent_page(_CONTENTS, of_one=user_id is not None, later=False, hidden=False)
-    given = {"rows": check_limit(limit) + 1} | ({} if user_id is None else {"user_id": user_id})
+    given = {"rows": check_limit(limit) + 1, "user_key": to_key(read_by)}
+    given |= {} if user_id is None else {"user_id": user_id}
     return [dict(row) for row in connection.execute(statement, given).mappings()]
 
 
@@ -124,9 +133,10 @@ def _recent_page(columns: tuple[ColumnElement[Any], ...], *, of_one: bool, later
         branches.append(select(branch.subquery()))
     found = union_all(*branches).subquery()
     page = select(found).order_by(found.c.page_used_at.desc(), found.c.session_id.desc()).limit(rows).subquery()
+    tables = page.join(sessions, sessions.c.session_id == page.c.session_id).outerjoin(heads, _HAS_HEAD)
     return (
         select(page.c.page_used_at, *columns)
-        .select_from(page.join(sessions, sessions.c.session_id == page.c.session_id).outerjoin(heads, _HAS_HEAD))
+        .select_from(tables.outerjoin(read_marks, _IS_READ) if columns is _CONTENTS else tables)
         .order_by(page.c.page_used_at.desc(), page.c.session_id.desc())
     )
 

@@ -30,7 +30,7 @@ from lib.storage import heads, listing, run_lists, session_lists
 from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
-from lib.storage.identity import exactly, is_storable_id, to_scope
+from lib.storage.identity import as_reader, exactly, is_storable_id, to_scope
 from lib.storage.legacy_runs import read_legacy_runs
 from lib.storage.media import MediaFolder
 from lib.storage.outbox import Outbox
@@ -101,12 +101,14 @@ class SessionReads:
         """Return a text that is another one when a first page of `limit` sessions shows anything else than before.
 
         It is made of all that `list_sessions` makes the page of, as it lies in the rows and heads, whoever wrote them,
-        and not of times alone: two changes within a second are two. It costs two queries along indexes, less than a
+        and of what was read of it (`ReadMarks`); not of times alone: two changes within a second are two. It costs two queries along indexes, less than a
         millisecond of the database's time; rows that are newer than their heads are looked at as for a list.
         """
-        scope = to_scope(user_id)
+        scope, reader = to_scope(user_id), as_reader(user_id).user_id
         rows = self._connector.read(
-            lambda connection: session_lists.read_recent_contents(connection, user_id=scope, limit=limit)
+            lambda connection: session_lists.read_recent_contents(
+                connection, user_id=scope, limit=limit, read_by=reader
+            )
         )
         ids = [row["session_id"] for row in rows]
         live = self._queue.live(user_id=scope) if rows else ()

@@ -1,13 +1,20 @@
-"""The sessions of the sidebar: by day, or as one searches; one row a session, its menu at the right."""
+"""The sessions of the sidebar: by day, or as one searches; one row a session, its menu at the right.
+
+An idle tab asks every few seconds for the store's change token, draws nothing, and draws its page anew when the list shows
+something else than before.
+"""
 
 from __future__ import annotations
 
+import hashlib
+from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from lib.errors import RoundtableError, StorageError
-from lib.records import SessionFilter, SessionSummary
+from lib.records import SearchHit, SessionFilter, SessionSummary
 from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
 from lib.ui.sessions_actions import (
@@ -18,7 +25,7 @@ from lib.ui.sessions_actions import (
     stop_renaming,
 )
 from lib.ui.sessions_hits import draw_hits
-from lib.ui.sessions_words import by_day, mark_in_words
+from lib.ui.sessions_words import browser_zone, by_day, mark_in_words
 from lib.ui.tab import MOST_SESSIONS_SHOWN, SESSIONS_A_PAGE, TabState, open_tab
 
 if TYPE_CHECKING:
@@ -38,11 +45,28 @@ MENU = {
 }
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """What the list shows."""
+
+    summaries: tuple[SessionSummary, ...]
+    unread: frozenset[str]
+    hits: tuple[SearchHit, ...] = ()
+    more: bool = False
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with what is shown; the days that sessions stand under change at midnight."""
+        told = repr((self.summaries, sorted(self.unread), self.hits, self.more, datetime.now(browser_zone()).date()))
+        return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
+
+
 def draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, *, looking: bool) -> None:
-    """Draw search and list, drawn anew every few seconds. `looking`: the page shows the newest of the tab's session."""
+    """Draw search and list, and follow what changes. `looking`: the page shows the newest of the tab's session."""
     live = bool(roundtable.engine.live(user_id=user_id))
     every = LIVE_EVERY_S if live else EVERY_S
-    st.fragment(_draw_sessions, run_every=every)(roundtable, user_id, tab, looking)
+    st.fragment(_draw_sessions)(roundtable, user_id, tab, looking)
+    st.fragment(_watch, run_every=every)(roundtable, user_id, tab, looking)
 
 
 @errors_shown()
@@ -55,52 +79,87 @@ def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking:
         placeholder="Search",
         label_visibility="collapsed",
     )
+    tab.listed = tab.listed_token = None
     with st.container(key="session_scroll", gap="xxsmall"):
         try:
-            if text and text.strip():
-                _draw_found(roundtable, user_id, tab, text.strip(), looking)
-            else:
-                _draw_recent(roundtable, user_id, tab, looking)
+            # First: what changes after it is seen at the next look.
+            token = _read_token(roundtable, user_id, tab)
+            listed = _read(roundtable, user_id, tab, text or "", looking=looking)
         except StorageError:
             st.caption("Your sessions cannot be read now.")  # why is said at the foot and in the page
+            return
+        if text and text.strip():
+            _draw_found(roundtable, listed, tab, text.strip())
+        else:
+            _draw_recent(roundtable, listed, tab)
+    tab.listed, tab.listed_token = listed.fingerprint, token
 
 
-def _draw_recent(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
-    page = roundtable.store.list_sessions(user_id=user_id, limit=tab.sessions_shown)
-    unread = _list_unread(roundtable, page.items, user_id, tab, looking=looking)
+@errors_shown()
+def _watch(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
+    """Draw the page anew where the list shows something else; not under a dialog, which would lose what is typed."""
+    if tab.dialog_open:
+        return
+    text = st.session_state.get("session_search") or ""
+    try:
+        token = _read_token(roundtable, user_id, tab)
+        if token == tab.listed_token and not text.strip():  # what is found changes with the index of words, too
+            return
+        listed = _read(roundtable, user_id, tab, text, looking=looking)
+    except StorageError:
+        return  # said when the page is used; a watcher does not disturb reading
+    if listed.fingerprint != tab.listed:
+        st.rerun()
+    tab.listed_token = token
+
+
+def _read_token(roundtable: Roundtable, user_id: str, tab: TabState) -> str:
+    """Return what changes with the recent sessions, and at midnight."""
+    token = roundtable.store.get_change_token(user_id=user_id, limit=tab.sessions_shown)
+    return f"{token} {datetime.now(browser_zone()).date()}"
+
+
+def _read(roundtable: Roundtable, user_id: str, tab: TabState, text: str, *, looking: bool) -> Listed:
+    """Return the recent sessions or, while one searches, those found; the one on the page is being read."""
+    store = roundtable.store
+    hits: tuple[SearchHit, ...] = ()
+    if words := text.strip():
+        page = store.list_sessions(user_id=user_id, limit=SESSIONS_A_PAGE, where=SessionFilter(text=words))
+        hits = roundtable.database.search.search(words, user_id=user_id, limit=HITS_SHOWN).items
+    else:
+        page = store.list_sessions(user_id=user_id, limit=tab.sessions_shown)
+    unread = roundtable.database.read_marks.list_unread(page.items, user_id=user_id)
+    return Listed(
+        summaries=page.items,
+        unread=unread - {tab.session_id} if looking else unread,  # it is noted once it has been drawn
+        hits=hits,
+        more=page.next_cursor is not None,
+    )
+
+
+def _draw_recent(roundtable: Roundtable, listed: Listed, tab: TabState) -> None:
     with st.container(key="session_list", gap=None):
-        for day, summaries in by_day(page.items):
+        for day, summaries in by_day(listed.summaries):
             st.caption(day)
             for summary in summaries:
-                _draw_session(roundtable, summary, tab, unread=summary.session_id in unread)
-    if not page.items:
+                _draw_session(roundtable, summary, tab, unread=summary.session_id in listed.unread)
+    if not listed.summaries:
         st.caption("No sessions yet. Ask something, and it is kept here.")
-    elif page.next_cursor and tab.sessions_shown < MOST_SESSIONS_SHOWN:
+    elif listed.more and tab.sessions_shown < MOST_SESSIONS_SHOWN:
         st.button("Older", key="more_sessions", type="tertiary", icon=":material/expand_more:", on_click=_show_older)
-    elif page.next_cursor:
+    elif listed.more:
         st.button(
             "All sessions", key="all_sessions", type="tertiary", icon=":material/list:", on_click=show_all_sessions
         )
 
 
-def _draw_found(roundtable: Roundtable, user_id: str, tab: TabState, text: str, looking: bool) -> None:
-    found = roundtable.store.list_sessions(user_id=user_id, limit=SESSIONS_A_PAGE, where=SessionFilter(text=text))
-    hits = roundtable.database.search.search(text, user_id=user_id, limit=HITS_SHOWN)
-    unread = _list_unread(roundtable, found.items, user_id, tab, looking=looking)
+def _draw_found(roundtable: Roundtable, listed: Listed, tab: TabState, text: str) -> None:
     with st.container(key="session_list", gap=None):
-        for summary in found.items:
-            _draw_session(roundtable, summary, tab, unread=summary.session_id in unread)
-    draw_hits(hits.items, key="session_hits")
-    if not found.items and not hits.items:
+        for summary in listed.summaries:
+            _draw_session(roundtable, summary, tab, unread=summary.session_id in listed.unread)
+    draw_hits(listed.hits, key="session_hits")
+    if not listed.summaries and not listed.hits:
         st.caption(f"Nothing of yours holds “{plain_label(text, 40)}”. Fewer or other words may.")
-
-
-def _list_unread(
-    roundtable: Roundtable, summaries: tuple[SessionSummary, ...], user_id: str, tab: TabState, *, looking: bool
-) -> frozenset[str]:
-    """Return the unread sessions; the one on the page is being read: it is noted once it has been drawn."""
-    unread = roundtable.database.read_marks.list_unread(summaries, user_id=user_id)
-    return unread - {tab.session_id} if looking else unread
 
 
 def _draw_session(roundtable: Roundtable, summary: SessionSummary, tab: TabState, *, unread: bool) -> None:

@@ -50,6 +50,9 @@ class TabState:
     table_ids: tuple[str, ...] = ()  # the rows of the Sessions page, by which ticks are kept
     table_rows: int = TABLE_ROWS
     renaming: str | None = None  # the session whose row of the sidebar is a field now
+    # Of the sidebar's list as it is drawn: a fingerprint, and the store's change token. None: it could not be read.
+    listed: str | None = None
+    listed_token: str | None = None
 
     @property
     def dialog_open(self) -> bool:

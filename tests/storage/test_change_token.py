@@ -87,6 +87,16 @@ def test_a_change_in_another_process_is_told(database, database_settings):
     another.close()
 
 
+def test_that_an_answer_was_read_is_told_to_its_reader_only(database):
+    marks = database.read_marks
+    marks.list_unread((), user_id="ann")
+    (run_id,) = store_runs(database, "one", 1)
+    watcher, admin = Watcher(database), Watcher(database, Reader(user_id="root", admin=True))
+    marks.note_read(run_id, user_id="ann")
+    assert watcher.changed() and not watcher.changed()
+    assert not admin.changed()
+
+
 def test_what_plain_agno_does_is_told_before_and_after_it_is_followed(database, database_url):
     plain = open_plain_db(database_url)
     agent = Agent(id="solo", name="Solo", model=OfflineModel(token_delay_s=0.0), db=plain, telemetry=False)
