@@ -4,7 +4,8 @@ The databases' own tokenisers differ: MariaDB drops words under three letters an
 Chinese; SQLite keeps them. So words are made here, folded and spelt in plain ASCII, and the databases only store and
 match them.
 
-- Case, accents and width do not matter: "Köln" is found by "koln", "STRASSE" by "straße".
+- Case, accents and width do not matter: "Köln" is found by "koln", "STRASSE" by "straße"; nor does the shape of quotes
+  and apostrophes, nor whether an emoji was typed on a phone.
 - Scripts written without spaces (Chinese, Japanese, Thai ...) are cut into single characters and pairs.
 - An emoji or another symbol that stands for something is a word of its own. Punctuation, `%` and `_` separate words.
 """
@@ -20,11 +21,21 @@ from dataclasses import dataclass
 MAX_WORD_LENGTH = 60
 """InnoDB leaves out words of more than 84 characters; ours are cut to this, in text and in question alike."""
 
+MAX_TERMS = 60
+"""So many different words of a question are looked for, the first ones: SQLite takes no condition of a thousand parts."""
+
 _UNSPACED = (
     "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3005-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 )
 _PIECES = re.compile(rf"[{_UNSPACED}]+|[^\W_{_UNSPACED}]+|[^\w\s]")
-_TERMS = re.compile(r'"([^"]*)"?|(\S+)')
+_TERMS = re.compile(r'"([^"]*)("?)|(\S+)')
+_SHAPES = str.maketrans(
+    {
+        **dict.fromkeys("\u201c\u201d\u201e\u201f\u00ab\u00bb", '"'),
+        **dict.fromkeys("\u2018\u2019\u201a\u201b\u02bc", "'"),
+        **dict.fromkeys(map(chr, range(0xFE00, 0xFE10))),  # how an emoji is to be drawn
+    }
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,8 +51,8 @@ class SearchQuestion:
 
 
 def fold(text: str) -> str:
-    """Return text without differences of case, accent and width."""
-    decomposed = unicodedata.normalize("NFKD", text.casefold())
+    """Return text without differences of case, accent and width, and with one shape of quotes."""
+    decomposed = unicodedata.normalize("NFKD", text.translate(_SHAPES).casefold())
     return "".join(char for char in decomposed if not unicodedata.combining(char))
 
 
@@ -56,14 +67,19 @@ def to_user_word(user_id: str) -> str:
 
 
 def to_search_question(typed: str) -> SearchQuestion:
-    """Return what a person's words ask for. Words in quotes are one term: they must stand together."""
-    found = [(quoted or plain, bool(plain)) for quoted, plain in _TERMS.findall(typed)]
-    terms = [(folded, plain) for term, plain in found if (folded := fold(term).strip())]
-    words = [_spelt(word) for term, _ in terms for word in _split(term)]
+    """Return what a person's words ask for. Words in quotes are one term: they must stand together.
+
+    Of a whole page that was pasted, the first `MAX_TERMS` different words count.
+    """
+    found = _TERMS.findall(typed.translate(_SHAPES))
+    is_closed = bool(found) and bool(found[-1][1])
+    terms = list(dict.fromkeys(folded for quoted, _, plain in found if (folded := fold(quoted or plain).strip())))
+    kept = terms[:MAX_TERMS]
+    words = [_spelt(word) for term in kept for word in _split(term)]
     unfinished = None
-    if words and terms[-1][1] and not typed[-1].isspace() and words[-1].startswith("zq"):
+    if words and kept == terms and not is_closed and not typed[-1].isspace() and words[-1].startswith("zq"):
         unfinished = words.pop()
-    return SearchQuestion(tuple(term for term, _ in terms), tuple(dict.fromkeys(words)), unfinished)
+    return SearchQuestion(tuple(kept), tuple(dict.fromkeys(words))[:MAX_TERMS], unfinished)
 
 
 def find_first(text: str, terms: tuple[str, ...]) -> tuple[int, int] | None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.storage.search_words import find_first, fold, to_search_question, to_words
+from lib.storage.search_words import MAX_TERMS, find_first, fold, to_search_question, to_words
 
 
 def leads_to(typed: str, text: str) -> bool:
@@ -28,6 +28,13 @@ def leads_to(typed: str, text: str) -> bool:
         ("天气", "巴黎的天气怎么样"),
         ("气", "巴黎的天气怎么样"),
         ("the", "to be or not to be, the question"),
+        ('"hello wor', "he said hello world to me"),
+        ("\u201ehello world\u201c", "he said hello world to me"),
+        ("\u201chello world\u201d", "he said hello world to me"),
+        ("don\u2019t", "I don't know"),
+        ("don't", "I don\u2019t know"),
+        ("\u2764\ufe0f", "with \u2764 from Paris"),
+        ("\u2764", "with \u2764\ufe0f from Paris"),
         ("AI", "AI in the UK"),
         ("🌧", "it rains 🌧 today"),
         ("100%", "we are 100% sure"),
@@ -71,3 +78,17 @@ def test_every_word_of_a_text_leads_back_to_it(text: str) -> None:
 def test_words_are_plain_and_short_for_any_text(text: str) -> None:
     for word in to_words(text):
         assert word.isascii() and word.isalnum() and 3 <= len(word) <= 60
+
+
+def test_of_a_page_that_was_pasted_the_first_words_count():
+    page = " ".join(f"word{number}" for number in range(1100))
+    question = to_search_question(f"{page} {page}")
+    assert question.terms == tuple(f"word{number}" for number in range(MAX_TERMS))
+    assert len(question.words) == MAX_TERMS and question.unfinished is None
+    assert leads_to(page, page)
+
+
+def test_a_closed_quote_is_not_still_being_typed():
+    assert leads_to('"hello world"', "hello world") and not leads_to('"hello wor"', "hello wo-rld")
+    assert to_search_question('"hello wor"').unfinished is None
+    assert to_search_question('"hello wor').unfinished == "zqwor"

@@ -447,3 +447,10 @@ def test_a_session_of_agno_2_is_listed_and_opens(database):
         assert [run.question for run in found] == [f"Old question {number}" for number in range(3)]
         follow(database)
     assert listed(database, text="old question") == {"old"}
+
+
+def test_a_page_that_was_pasted_into_the_search_breaks_nothing(database):
+    session_of(database, "word0 word1 and no more")
+    page = " ".join(f"word{number}" for number in range(1100))
+    assert listed(database, text=page) == set()
+    assert database.search.search(page, user_id="ann").items == ()
