@@ -23,6 +23,7 @@ STATE_WORDS = {
     SessionState.FAILED: "failed or interrupted",
     SessionState.PAUSED: "paused",
     SessionState.EMPTY: "no question yet",
+    SessionState.UNKNOWN: "unknown",
 }
 TIMES = {"today": (0, None), "last 7 days": (7, None), "last 30 days": (30, None), "earlier": (None, 30)}
 """From how many days ago, and until how many days ago; days begin at the reader's midnight."""
@@ -38,8 +39,8 @@ def draw_filters(page: PageFrame) -> SessionFilter:
             key="sessions_text",
             type="search",
             live="300ms",
-            placeholder="Title, first question, tag",
-            width=200,
+            placeholder="Title, question, tag",
+            width=160,
         )
         owner: str | None = page.user_id
         if reader.admin:
@@ -56,7 +57,7 @@ def draw_filters(page: PageFrame) -> SessionFilter:
             key="sessions_state",
             format_func=STATE_WORDS.__getitem__,
             placeholder="any",
-            width=122,
+            width=104,
         )
         since, until = _draw_time()
         return SessionFilter(
@@ -85,14 +86,14 @@ def clear_filters() -> None:
 
 
 def _draw_owner(owners: Mapping[str, int], user_id: str) -> str | None:
-    options = [user_id, EVERYBODY, *(owner for owner in owners if owner not in (user_id, NOBODY))]
+    options = [user_id, EVERYBODY, *(owner for owner in owners if owner != user_id)]
 
     def in_words(owner: str) -> str:
         if owner == EVERYBODY:
             return f"everybody ({sum(owners.values())})"
-        return f"{'me' if owner == user_id else owner} ({owners.get(owner, 0)})"
+        return f"{'me' if owner == user_id else owner or 'nobody'} ({owners.get(owner, 0)})"
 
-    chosen = st.selectbox("User", options, key="sessions_owner", format_func=in_words, width=122)
+    chosen = st.selectbox("User", options, key="sessions_owner", format_func=in_words, width=104)
     return None if chosen == EVERYBODY else chosen
 
 
@@ -107,11 +108,11 @@ def _draw_choice(label: str, name: str, counts: Mapping[str, int], page: PageFra
         shown = component_in_words(value, page.roundtable.catalogue) if name == "component" else value
         return f"{shown} ({counts.get(value, 0)})"
 
-    return st.selectbox(label, options, index=None, key=key, format_func=in_words, placeholder="any", width=122)
+    return st.selectbox(label, options, index=None, key=key, format_func=in_words, placeholder="any", width=104)
 
 
 def _draw_time() -> tuple[datetime | None, datetime | None]:
-    chosen = st.selectbox("Last used", list(TIMES), index=None, key="sessions_time", placeholder="any time", width=122)
+    chosen = st.selectbox("Last used", list(TIMES), index=None, key="sessions_time", placeholder="any time", width=104)
     midnight = datetime.now(browser_zone()).replace(hour=0, minute=0, second=0, microsecond=0).astimezone(UTC)
     since, until = TIMES[chosen] if chosen else (None, None)
     return (
@@ -120,7 +121,9 @@ def _draw_time() -> tuple[datetime | None, datetime | None]:
     )
 
 
-def in_words(counts: SessionCounts, shown: int) -> str:
-    """Return "7 sessions" or "the latest 100 of 2,000 sessions"."""
+def in_words(counts: SessionCounts, shown: int, *, latest: bool = True) -> str:
+    """Return "7 sessions" or "the latest 100 of 2,000 sessions"; in another order, the first of them."""
     noun = "session" if counts.total == 1 else "sessions"
-    return f"{counts.total:,} {noun}" if shown >= counts.total else f"the latest {shown} of {counts.total:,} {noun}"
+    if shown >= counts.total:
+        return f"{counts.total:,} {noun}"
+    return f"the {'latest' if latest else 'first'} {shown} of {counts.total:,} {noun}"

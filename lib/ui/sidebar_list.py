@@ -15,6 +15,7 @@ import streamlit as st
 
 from lib.errors import RoundtableError, StorageError
 from lib.records import SearchHit, SessionFilter, SessionSummary
+from lib.ui.keyboard import go_on_in
 from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
 from lib.ui.sessions_actions import (
@@ -204,6 +205,7 @@ def _draw_title_field(summary: SessionSummary) -> None:
         args=(summary.session_id, key),
     )
     st.button("Cancel", key=f"keep_{key}", icon=":material/close:", type="tertiary", on_click=stop_renaming)
+    go_on_in("session_title_")
 
 
 def _to_label(roundtable: Roundtable, summary: SessionSummary, *, unread: bool) -> str:

@@ -47,6 +47,7 @@ class TabState:
     next_page: str | None = None  # where a callback leads; followed by the next script run
     dialog: Dialog | None = None  # what is asked over the page; drawn by every script run until it is answered
     dialog_notice: Notice | None = None  # what went wrong with what was asked there
+    sessions_sort: str | None = None  # the order of the Sessions page
     table_ids: tuple[str, ...] = ()  # the rows of the Sessions page, by which ticks are kept
     table_rows: int = TABLE_ROWS
     renaming: str | None = None  # the session whose row of the sidebar is a field now

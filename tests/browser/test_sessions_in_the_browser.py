@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
+from sqlalchemy import text
 
 from lib.roundtable import open_roundtable
 from lib.settings import Settings
@@ -61,8 +62,12 @@ def row(page: Page, session_id: str) -> Locator:
     return page.locator(f".st-key-session_{session_id} button")
 
 
+def row_menu(page: Page, session_id: str) -> Locator:
+    return page.locator(f".st-key-session_menu_{session_id} button")
+
+
 def choose(page: Page, session_id: str, action: str) -> None:
-    page.locator(f".st-key-session_menu_{session_id} button").click()
+    row_menu(page, session_id).click()
     page.get_by_role("menuitem", name=action).click()
 
 
@@ -77,6 +82,32 @@ def tick(page: Page, *rows: int) -> None:
         expect(page.locator(".st-key-sessions_bar")).to_contain_text(
             f"{count} session{'s' if count > 1 else ''} chosen"
         )
+
+
+def rows_of(page: Page) -> Locator:
+    """The rows of the table in view, as screen readers are given them beside the canvas."""
+    return page.locator("[data-testid=stDataFrame] canvas table tbody tr")
+
+
+def titles_of(rows: Locator) -> Locator:
+    return rows.locator("[aria-colindex='2']")
+
+
+def click_head(page: Page, column: str) -> None:
+    """Click a column's head: "Title" begins 130 pixels from the left."""
+    canvas = page.locator("[data-testid=stDataFrame] canvas").first
+    found = canvas.bounding_box()
+    assert found is not None
+    page.mouse.click(found["x"] + {"Title": 130, "Team": 320}[column], found["y"] + 18)
+
+
+def press_until(page: Page, key: str, target: Locator, most: int = 40) -> None:
+    """Press a key until the keyboard is at `target`."""
+    for _ in range(most):
+        if target.evaluate("found => found === document.activeElement || found.contains(document.activeElement)"):
+            return
+        page.keyboard.press(key)
+    expect(target).to_be_focused()
 
 
 def test_a_title_changed_in_place_is_seen_in_a_second_tab_within_seconds(page, app):
@@ -139,6 +170,69 @@ def test_several_sessions_are_ticked_and_deleted_after_one_question(page, app):
     expect(page.locator("[class*='st-key-session_menu_']")).to_have_count(1)
 
 
+def test_the_table_follows_what_others_change_and_keeps_its_ticks_its_place_and_an_open_drawer(page, app):
+    add(app.settings, "watcher", *((f"Session {number:02d}", BIRD) for number in range(24)))
+    visit(page, app, "/sessions?sort=title", "watcher")
+    tick(page, 1, 3)
+    table, scroller = page.locator("[data-testid=stDataFrame] canvas table"), page.locator(".dvn-scroller")
+    page.mouse.wheel(0, 200)
+    page.wait_for_timeout(500)
+    place = scroller.evaluate("found => found.scrollTop")
+    assert place > 100
+    add(app.settings, "watcher", ("Session 02b", BIRD))
+    expect(table).to_have_attribute("aria-rowcount", "26", timeout=8000)  # with the head
+    assert scroller.evaluate("found => found.scrollTop") == place
+    scroller.evaluate("found => found.scrollTo(0, 0)")
+    expect(titles_of(rows_of(page)).nth(3)).to_have_text("Session 02b")
+    expect(titles_of(page.locator("tr[aria-selected=true]"))).to_have_text(["Session 01", "Session 03"])
+
+    canvas = page.locator("[data-testid=stDataFrame] canvas").first.bounding_box()
+    page.mouse.click(canvas["x"] + 65, canvas["y"] + 38 + 14)
+    drawer = page.get_by_test_id("stDialog")
+    expect(drawer).to_contain_text("Session 00")
+    add(app.settings, "watcher", ("Session 02c", BIRD))
+    page.wait_for_timeout(5000)
+    expect(drawer).to_contain_text("Session 00")
+    page.keyboard.press("Escape")
+    expect(table).to_have_attribute("aria-rowcount", "27", timeout=8000)
+    expect(page.locator(".st-key-sessions_bar")).to_contain_text("2 sessions chosen")
+
+
+def test_an_order_is_over_all_sessions_also_those_not_shown_and_the_address_holds_it(page, app):
+    opened = open_roundtable(app.settings)
+    for title in ("Aardvark", *(f"Session {number:03d}" for number in range(104)), "Zebra"):
+        made = opened.store.create_session(user_id="sorter", component_id="market-desk")
+        opened.store.rename_session(made.session_id, title, user_id="sorter")
+    opened.database.connector.write(  # the last used first is the order in which they were made
+        lambda connection: connection.execute(
+            text("UPDATE agno_sessions SET updated_at = created_at - 9 WHERE session_data LIKE '%Aardvark%'")
+        )
+    )
+    while opened.database.follow():
+        pass
+    opened.close()
+    visit(page, app, "/sessions", "sorter")
+    first = titles_of(rows_of(page)).first
+    expect(page.locator(".st-key-sessions_bar")).to_contain_text("the latest 100 of 106 sessions")
+    expect(first).not_to_have_text("Aardvark")
+    click_head(page, "Title")
+    expect(first).to_have_text("Aardvark")
+    page.wait_for_url("**/sessions?*sort=title")
+    expect(page.locator(".st-key-sessions_sort input")).to_have_value("Title, A to Z")
+    expect(page.locator(".st-key-sessions_bar")).to_contain_text("the first 100 of 106 sessions")
+    click_head(page, "Title")
+    expect(first).to_have_text("Zebra")
+    click_head(page, "Team")  # narrowed by above the table: its head changes nothing
+    page.wait_for_timeout(1000)
+    expect(first).to_have_text("Zebra")
+    page.reload()
+    expect(first).to_have_text("Zebra")
+    page.wait_for_timeout(1000)  # a page that is still being drawn takes no choice
+    page.locator(".st-key-sessions_sort input").click()
+    page.get_by_role("option", name="Title, A to Z").click()
+    expect(first).to_have_text("Aardvark")
+
+
 def test_a_hit_of_the_search_opens_the_run_it_was_found_in(page, app):
     first, _ = add(app.settings, "finder", ("To keep", BIRD), ("Weather", "What is the weather in Paris?"))
     visit(page, app, "/", "finder")
@@ -196,6 +290,61 @@ def test_the_keyboard_alone_opens_a_session_and_its_menu(page, app):
     page.keyboard.press("Shift+Tab")
     page.keyboard.press("Enter")
     page.wait_for_url(f"**/?*session={session_id}*")
+
+
+def test_the_keyboard_alone_opens_ticks_tags_and_renames(page, app):
+    one, _, three = add(app.settings, "keys", ("One", BIRD), ("Two", BIRD), ("Three", BIRD))
+    visit(page, app, "/sessions?sort=title", "keys")
+    table, bar = page.locator(".st-key-sessions_table"), page.locator(".st-key-sessions_bar")
+    expect(rows_of(page)).to_have_count(3)
+
+    press_until(page, "Tab", page.locator(".st-key-sessions_sort input"))
+    press_until(page, "Tab", table.locator("canvas").first)
+    expect(page.locator(".st-key-sessions_keys")).to_have_css("opacity", "1")
+    page.keyboard.press("Shift+Space")  # One, Three, Two
+    expect(bar).to_contain_text("1 session chosen")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")
+    expect(bar).to_contain_text("2 sessions chosen")
+    press_until(page, "Shift+Tab", page.locator(".st-key-bar_tag button"))
+    page.keyboard.press("Enter")
+    field = page.locator(".st-key-tags_to_add input")
+    expect(field).to_be_visible()
+    press_until(page, "Tab", field)
+    page.keyboard.type("shared")
+    page.keyboard.press("Enter")
+    expect(page.locator(".st-key-tags_to_add")).to_contain_text("shared")
+    page.keyboard.press("Escape")  # the list of tags
+    press_until(page, "Tab", page.locator(".st-key-save_bulk_tags button"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_test_id("stDialog")).to_have_count(0)
+    expect(table.locator("tr[aria-selected=true]")).to_have_count(2)
+    expect(table.locator("tr[aria-selected=true]", has_text="shared")).to_have_count(2)
+
+    press_until(page, "Tab", row_menu(page, three))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Rename")).to_be_visible()
+    press_until(page, "ArrowDown", page.get_by_role("menuitem", name="Rename"))
+    page.keyboard.press("Enter")
+    field = page.locator(f".st-key-session_title_{three} input")
+    expect(field).to_be_focused()
+    page.wait_for_timeout(3500)  # the list draws itself anew meanwhile
+    expect(field).to_be_focused()
+    page.keyboard.type("Zebra")  # instead of the old title, which is marked
+    page.keyboard.press("Enter")
+    expect(row(page, three)).to_contain_text("Zebra")
+    expect(titles_of(rows_of(page))).to_have_text(["One", "Two", "Zebra"])
+
+    press_until(page, "Tab", table.locator("canvas").first)
+    expect(table.locator("td:focus")).to_have_text("One")  # also where ticks were moved, which leaves no cell chosen
+    page.keyboard.press("ArrowDown")
+    page.keyboard.press("Shift+Space")  # no longer ticked
+    expect(bar).to_contain_text("1 session chosen")
+    press_until(page, "Shift+Tab", page.locator(".st-key-bar_open button"))
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/?*session={one}*")
+    expect(page.get_by_test_id("stChatMessage").first).to_contain_text("secret word")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
