@@ -337,8 +337,11 @@ def test_a_run_stopped_at_any_instant_is_read_back_as_it_was_seen(open_sqlite_en
     stop_at_any_instant(open_sqlite_engine(**(CASES | NESTED)[name][0], delay_s=0.005), longest_s=longest_s)
 
 
-def test_so_is_one_whose_members_are_made_for_each_run(settings):
-    make = build_desk(**NESTED["a team within the team, twice at once"][0], delay_s=0.005)
+def test_members_made_for_each_run_are_noted_as_listed_ones_are(settings):
+    def look_then_fail(messages: list[Message]) -> list[Any]:
+        return ["then", BOOM] if messages[-1].role == "tool" else [[("look_up", {"city": "Paris"})]]
+
+    make = build_desk(ask(("a", "task 1"), ("b", "task 2"), ("a", "task 3")), a=look_then_fail, b=use("look_up"))
 
     def make_later() -> Team:
         team: Any = make()
@@ -346,11 +349,12 @@ def test_so_is_one_whose_members_are_made_for_each_run(settings):
         team.members = lambda: made
         return cast(Team, team)
 
-    database = open_database(settings)
-    engine = build_engine(database, settings, make_later)
-    stop_at_any_instant(engine, longest_s=0.2)
-    engine.close()
+    seen, stored = run_once(database := open_database(settings), settings, make_later)
     database.close()
+    assert compared(stored) == compared(seen)
+    assert [run.status for run in stored.member_runs] == [RunStatus.FAILED, RunStatus.COMPLETED, RunStatus.FAILED]
+    for run in stored.member_runs:
+        assert "tool" in [message.role for message in run.messages], "what each was given and answered"
 
 
 def stop_at_any_instant(engine: RunEngine, *, longest_s: float) -> None:
