@@ -9,9 +9,10 @@ was, it lies outside the window; and so on.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
 from typing import Protocol
 
 from lib.records import MessageRecord, RunRecord, RunStatus
@@ -99,8 +100,6 @@ class Explanation:
 Reasons = Mapping[tuple[str, str], tuple[Absence, ...]]
 """Run and message -> why it is absent, the likeliest reason first."""
 
-_Guess = Callable[[MessageRecord], Absence]
-
 
 def list_absent(
     run: RunRecord,
@@ -116,7 +115,7 @@ def list_absent(
     """
     reasons = _reasons_of_rules(predictions)
     then = {other.run_id: other for other in standing}
-    guess = _read_off(standing, given)
+    guess = _Guess(standing, given)
     absent: list[AbsentMessage] = []
     if run.parent_run_id is not None:
         for other in standing:
@@ -168,38 +167,44 @@ def _absent_of(other: RunRecord, given: set[str], reason: Absence | _Guess, rule
             message_id=f"{other.run_id}:question", role="user", content=other.question, run_id=other.run_id
         )
         yield AbsentMessage(
-            message=asked, run_id=other.run_id, reason=Absence.NOT_STORED if callable(reason) else reason
+            message=asked, run_id=other.run_id, reason=Absence.NOT_STORED if isinstance(reason, _Guess) else reason
         )
     for message in own:
         if message.message_id in given:
             continue
         first, *others = ruled.get((other.run_id, message.message_id)) or (
-            reason(message) if callable(reason) else reason,
+            reason.reason_for(message) if isinstance(reason, _Guess) else reason,
         )
         yield AbsentMessage(message=message, run_id=other.run_id, reason=first, or_else=tuple(others))
 
 
-def _read_off(standing: Sequence[RunRecord], given: set[str]) -> _Guess:
-    """Return why messages of runs that count are absent, read off what was given."""
-    order = [
-        message
-        for other in standing
-        if absence_of(other) is None
-        for message in other.messages
-        if not message.from_history
-    ]
-    places = {message.message_id: place for place, message in enumerate(order)}
-    first_given = min((place for message_id, place in places.items() if message_id in given), default=None)
-    if first_given is None:
-        return lambda message: Absence.OUTSIDE_WINDOW
-    cut_inside = _cut_inside(order, first_given)
+class _Guess:
+    """Why messages of runs that count are absent, read off what was given; worked out when it is first asked."""
 
-    def reason_for(message: MessageRecord) -> Absence:
-        if places[message.message_id] > first_given:
+    def __init__(self, standing: Standing, given: set[str]) -> None:
+        self._standing = standing
+        self._given = given
+
+    @cached_property
+    def _order(self) -> list[MessageRecord]:
+        counted = (other for other in self._standing if absence_of(other) is None)
+        return [message for other in counted for message in other.messages if not message.from_history]
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {message.message_id: place for place, message in enumerate(self._order)}
+
+    @cached_property
+    def _first_given(self) -> int | None:
+        return min((place for message_id, place in self._places.items() if message_id in self._given), default=None)
+
+    def reason_for(self, message: MessageRecord) -> Absence:
+        """Return why a message is absent."""
+        if self._first_given is None:
+            return Absence.OUTSIDE_WINDOW
+        if self._places[message.message_id] > self._first_given:
             return Absence.TOOL_CALL_FILTERED
-        return Absence.MESSAGE_LIMIT if cut_inside else Absence.OUTSIDE_WINDOW
-
-    return reason_for
+        return Absence.MESSAGE_LIMIT if _cut_inside(self._order, self._first_given) else Absence.OUTSIDE_WINDOW
 
 
 def _cut_inside(order: Sequence[MessageRecord], first_given: int) -> bool:

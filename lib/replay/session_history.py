@@ -66,11 +66,12 @@ class SessionHistory:
         """
         asked = self._first_asked(run)
         given = {message.message_id for message in run.messages if message.from_history}
+        given_by = {self.origins[message_id] for message_id in given if message_id in self.origins}
         then = [
             self._as_it_was(other, asked, given)
             for other in self.runs_beside(run)
             if other.run_id not in (run.run_id, asked.run_id)
-            and (self._was_there(other, asked) or self._was_given(other, given))
+            and (self._was_there(other, asked) or self._was_given(other, given, given_by))
         ]
         likely = [tuple(one for one, _ in then)]
         for place in [place for place, (_, otherwise) in enumerate(then) if otherwise is not None][-DOUBTS:]:
@@ -83,7 +84,7 @@ class SessionHistory:
             for place, (other, _) in enumerate(then)
             if other.status is RunStatus.COMPLETED
             and same_second(other, asked)
-            and not self._was_given(other, given)
+            and not self._was_given(other, given, given_by)
             and not (other.exact_times and asked.exact_times)
         ][-DOUBTS:]
         for count in range(1, len(close) + 1):
@@ -140,14 +141,11 @@ class SessionHistory:
         # Its answer is its own; the question may have come with the new answer, which has the same message.
         return False if _answer_is_given(other, given) else _was_written_before(other, asked)
 
-    def _was_given(self, other: RunRecord, given: set[str]) -> bool:
+    def _was_given(self, other: RunRecord, given: set[str], given_by: set[str]) -> bool:
         """Whether messages that `other` said first were given: then it came before, whatever its time and place say."""
-        if self.took_over_from_deleted(other):
+        if other.run_id in given_by and self.took_over_from_deleted(other):
             return _answer_is_given(other, given)  # of the rest, the run that is gone may have said it
-        return any(
-            message.message_id in given and self.origins.get(message.message_id) == other.run_id
-            for message in other.messages
-        )
+        return other.run_id in given_by
 
     def took_over_from_deleted(self, run: RunRecord) -> bool:
         """Whether a run answers one anew that is not stored any more: some of its messages are that one's."""

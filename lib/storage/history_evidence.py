@@ -21,6 +21,9 @@ from lib.replay.token_evidence import find_window_by_tokens
 NEIGHBOURS = 24
 """How many other runs of a session are asked which history limit they agree with."""
 
+ENOUGH = 3
+"""...and how many once only one is left."""
+
 
 class HistoryEvidence:
     """Explains the histories of one session's runs."""
@@ -37,14 +40,16 @@ class HistoryEvidence:
         if not told:
             # What a member was given is its leader's choice, and not stored.
             return Explanation(predictions=self._assume(standing) if run.parent_run_id is None else [])
-        whole, ranges = _find_limits(standing, run)
+        whole, ranges = self._find_limits(standing, run)
         window = _stored_window(run.settings)
         if window is not None:
             of_row = [LimitRange(unit=Unit.RUNS, least=window, most=window)]
             ranges = [limits for limits in ranges if agree([limits], of_row)] or ranges
         against = 0
         left = {limits: [limits] for limits in ranges}  # what the other runs leave of each
-        for other in self._neighbours(run) if window is None else ():
+        for number, other in enumerate(self._neighbours(run) if window is None else ()):
+            if number >= ENOUGH and len(left) <= 1:
+                break
             agreed = {limits: agree(parts, self._limits_of(other)) for limits, parts in left.items()}
             if any(agreed.values()):
                 left = {limits: parts for limits, parts in agreed.items() if parts}
@@ -62,10 +67,25 @@ class HistoryEvidence:
     def _limits_of(self, run: RunRecord) -> list[LimitRange]:
         """Return the settings under which a run was given what it was given."""
         if run.run_id not in self._limits:
-            groups = ([_find_limits(standing, run)[1] for standing in group] for group in self._history.standings(run))
+            groups = (
+                [self._find_limits(standing, run)[1] for standing in group] for group in self._history.standings(run)
+            )
             found = next((group for group in groups if any(group)), [])
             self._limits[run.run_id] = list(dict.fromkeys(limits for ranges in found for limits in ranges))
         return self._limits[run.run_id]
+
+    def _find_limits(self, standing: Standing, run: RunRecord) -> tuple[Standing, list[LimitRange]]:
+        """Return the runs before `run` with those that were deleted since, and the settings that explain its history."""
+        of_member = run.parent_run_id is not None
+        if of_member:  # its own runs are to it what the session's are to a leader
+            standing = tuple(replace(other, parent_run_id=None, member_runs=()) for other in standing)
+        there = {other.run_id for other in standing}
+        origins = self._history.origins
+        lost = any(message.from_history and origins.get(message.message_id) not in there for message in run.messages)
+        whole = tuple(with_deleted_runs(standing, run)) if lost else standing
+        found = find_limits(whole, _shape_of_history(run), incomplete=len(whole) > len(standing))
+        # No tool call filter applies to what a member is given.
+        return whole, [limits for limits in found if limits.most_calls is None or not of_member]
 
     @cached_property
     def _window_by_tokens(self) -> int:
@@ -85,17 +105,6 @@ class HistoryEvidence:
         ]
         place = run.run_index or 0
         return sorted(others, key=lambda other: abs((other.run_index or 0) - place))[:NEIGHBOURS]
-
-
-def _find_limits(standing: Standing, run: RunRecord) -> tuple[Standing, list[LimitRange]]:
-    """Return the runs before `run` with those that were deleted since, and the settings that explain its history."""
-    of_member = run.parent_run_id is not None
-    if of_member:  # its own runs are to it what the session's are to a leader
-        standing = tuple(replace(other, parent_run_id=None, member_runs=()) for other in standing)
-    whole = tuple(with_deleted_runs(standing, run))
-    found = find_limits(whole, _shape_of_history(run), incomplete=len(whole) > len(standing))
-    # No tool call filter applies to what a member is given.
-    return whole, [limits for limits in found if limits.most_calls is None or not of_member]
 
 
 def _predict(whole: Standing, run: RunRecord, limits: LimitRange) -> list[PredictedContext]:

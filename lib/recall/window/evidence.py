@@ -11,8 +11,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from lib.recall.window.messages import PredictedContext, next_context
-from lib.recall.window.places import HistoryRules
+from lib.recall.window.messages import Given, cut_messages, gather_messages
+from lib.recall.window.places import HistoryRules, RunPlace, place_runs
 from lib.records import MessageRecord, RunRecord
 
 Shape = tuple[tuple[str, int], ...]
@@ -79,71 +79,88 @@ def find_limits(earlier: Sequence[RunRecord], given: Shape, *, incomplete: bool 
     """Return all settings under which the runs before it give a run exactly `given`, the plainest first.
 
     `incomplete` says that messages of runs that are gone may be missing in `earlier`: then no message limit is too high.
+    Runs long before the first message that was given are not looked into.
     """
-    everything = next_context(earlier, HistoryRules(num_history_runs=None))
+    counted = [
+        run
+        for run, place in zip(earlier, place_runs(earlier, HistoryRules(num_history_runs=None)), strict=True)
+        if place.in_window
+    ]
     found: list[LimitRange] = []
-    for cut in _cuts(everything.messages, given):
-        rest = everything.messages[cut:]
-        for least_calls, most_calls in _filters(rest, given):
+    newest = _Newest(counted, {message_id for message_id, _ in given})
+    for cut in newest.cuts():
+        rest = newest.given[cut:]
+        results = [item.message.message_id for item in rest if item.message.role == "tool"]
+        kept = sum(message_id in newest.wanted for message_id in results)
+        most_calls = None if kept == len(results) else kept
+        rules = HistoryRules(num_history_runs=None, max_tool_calls=most_calls)
+        if shape_of(cut_messages(rest, (), (), rules).messages) == given:
             found += [
-                LimitRange(unit=unit, least=least, most=most, least_calls=least_calls, most_calls=most_calls)
-                for unit, least, most in (
-                    *_windows_that_cut(everything, cut),
-                    *_message_limits_that_cut(everything.messages, cut, incomplete=incomplete),
-                )
+                LimitRange(unit=unit, least=least, most=most, least_calls=kept, most_calls=most_calls)
+                for unit, least, most in (*newest.windows(cut), *newest.message_limits(cut, incomplete=incomplete))
             ]
-    # A range stands for what it gives only if it does so by the rules themselves.
-    exact = [one for one in found if shape_of(next_context(earlier, one.to_rules()).messages) == given]
-    return sorted(exact, key=lambda one: (one.unit is Unit.MESSAGES, one.most_calls is not None))
+    return sorted(found, key=lambda one: (one.unit is Unit.MESSAGES, one.most_calls is not None))
 
 
-def _cuts(messages: Sequence[MessageRecord], given: Shape) -> Iterator[int]:
-    """Yield where the history can begin: at its first message, or before, where only tool calls lie that a filter drops."""
-    if not given:
-        yield len(messages)
-        return
-    ids = {message_id for message_id, _ in given}
-    cut = next((place for place, message in enumerate(messages) if message.message_id in ids), None)
-    if cut is None:
-        return
-    yield cut
-    while cut > 0 and (messages[cut - 1].role == "tool" or _only_calls(messages[cut - 1])):
-        cut -= 1
-        yield cut
+class _Newest:
+    """The newest messages of the runs that count: those that were given, and what stands before as far as it matters."""
+
+    def __init__(self, counted: Sequence[RunRecord], wanted: set[str]) -> None:
+        self.wanted = wanted
+        self._counted = counted
+        self._first = len(counted)  # the oldest run that is looked into
+        self.given: list[Given] = []
+        missing = set(wanted)
+        while missing and self._first > 0:
+            missing -= {item.message.message_id for item in self._look_further_back()}
+        self._explains = not missing
+
+    def _look_further_back(self) -> Sequence[Given]:
+        self._first -= 1
+        run = self._counted[self._first]
+        more, _ = gather_messages([run], [RunPlace(run_id=run.run_id)], HistoryRules())
+        self.given[:0] = more
+        return more
+
+    def cuts(self) -> Iterator[int]:
+        """Yield where the history can begin, as places in `given`: at its first message, or before, where only tool calls
+        lie that a filter drops. What is looked into grows meanwhile: a place counts until the next one is asked for.
+        """
+        if not self._explains:
+            return
+        cut = next(
+            (place for place, item in enumerate(self.given) if item.message.message_id in self.wanted), len(self.given)
+        )
+        while True:
+            while cut == 0 and self._first > 0:
+                cut = len(self._look_further_back())
+            yield cut
+            before = self.given[cut - 1].message if cut else None
+            if not self.wanted or before is None or not (before.role == "tool" or _only_calls(before)):
+                return
+            cut -= 1
+
+    def windows(self, cut: int) -> Iterator[tuple[Unit, int, int | None]]:
+        """Yield the windows that begin there: several, where runs without messages stand."""
+        starts = {len(self._counted): len(self.given)}
+        for place in range(len(self._counted) - 1, self._first - 1, -1):
+            run_id = self._counted[place].run_id
+            first = next((i for i, item in enumerate(self.given) if item.run_id == run_id), None)
+            starts[place] = starts[place + 1] if first is None else first
+        sizes = [len(self._counted) - place for place, start in starts.items() if start == cut]
+        if sizes:
+            yield Unit.RUNS, min(sizes), None if max(sizes) == len(self._counted) else max(sizes)
+
+    def message_limits(self, cut: int, *, incomplete: bool) -> Iterator[tuple[Unit, int, int | None]]:
+        """Yield the message limits that begin there: the tool results before it would be dropped as orphans."""
+        if cut < len(self.given) and self.given[cut].message.role == "tool":
+            return
+        start = cut
+        while start > 0 and self.given[start - 1].message.role == "tool":
+            start -= 1
+        all_given = start == 0 and self._first == 0
+        yield Unit.MESSAGES, len(self.given) - cut, None if all_given or incomplete else len(self.given) - start
 
 
 def _only_calls(message: MessageRecord) -> bool:
     return message.role == "assistant" and bool(message.tool_requests) and not message.content
-
-
-def _filters(messages: Sequence[MessageRecord], given: Shape) -> Iterator[tuple[int, int | None]]:
-    """Yield the tool call filters that can leave `given` of the messages: least and most."""
-    results = [message.message_id for message in messages if message.role == "tool"]
-    left = {message_id for message_id, _ in given}
-    kept = sum(message_id in left for message_id in results)
-    yield (kept, None if kept == len(results) else kept)
-
-
-def _windows_that_cut(everything: PredictedContext, cut: int) -> Iterator[tuple[Unit, int, int | None]]:
-    """Yield the windows that begin there: several, where runs without messages stand."""
-    window = everything.window_run_ids
-    first_of = {message.run_id: place for place, message in reversed(list(enumerate(everything.messages)))}
-    total = len(everything.messages)
-    starts = [total]  # of windows of 0, 1, 2... runs
-    for run_id in reversed(window):
-        starts.append(first_of.get(run_id, starts[-1]))
-    sizes = [size for size, start in enumerate(starts) if start == cut]
-    if sizes:
-        yield Unit.RUNS, sizes[0], None if sizes[-1] == len(window) else sizes[-1]
-
-
-def _message_limits_that_cut(
-    messages: Sequence[MessageRecord], cut: int, *, incomplete: bool
-) -> Iterator[tuple[Unit, int, int | None]]:
-    """Yield the message limits that begin there: the tool results before it would be dropped as orphans."""
-    if cut < len(messages) and messages[cut].role == "tool":
-        return
-    start = cut
-    while start > 0 and messages[start - 1].role == "tool":
-        start -= 1
-    yield Unit.MESSAGES, len(messages) - cut, None if start == 0 or incomplete else len(messages) - start
