@@ -131,7 +131,7 @@ class MessageRecord:
     content: str
     run_id: str | None = None  # the run whose row holds this message
     from_history: bool = False
-    injected: bool = False  # given with every question (Agno's `additional_input`), though stored with the run's own
+    injected: bool = False  # given with the question (Agno's `additional_input`, a list of messages as input), not said
     taken_over: bool = False  # said in the run that this one answers anew, and stored with both
     tool_requests: tuple[ToolRequest, ...] = ()  # on assistant messages
     tool_call_id: str | None = None  # on tool messages
@@ -145,7 +145,7 @@ class MessageRecord:
 
     @property
     def own(self) -> bool:
-        """Whether it came with this run: not from history or from a run before, and not given with every question."""
+        """Whether it came with this run: not from history or from a run before, and not given with the question."""
         return not (self.from_history or self.injected or self.taken_over)
 
 
@@ -297,6 +297,7 @@ class SessionState(StrEnum):
     FAILED = "failed"  # interrupted ones too
     PAUSED = "paused"
     EMPTY = "empty"  # no run yet
+    UNKNOWN = "unknown"  # a status of another program that this version does not know
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -364,7 +365,6 @@ class Loss:
     images: int = 0  # files that no other session uses
     live_runs: int = 0  # will be stopped
     kept_writes: int = 0  # answers that wait on disk for the database
-    title: bool = False  # the session's title was made from the question that goes, and goes too
     title: bool = False  # the session's title was made from the question that goes, and goes too
 
 

@@ -107,9 +107,25 @@ class StoredRun:
 
     @property
     def injected_ids(self) -> frozenset[str]:
-        """Ids of the messages that the team or agent puts before every question; Agno stores them among the run's own."""
-        ids = (to_text(to_mapping(item).get("id")) for item in to_list(self.data.get("additional_input")))
-        return frozenset(message_id for message_id in ids if message_id)
+        """Ids of the messages that were given and not said in this run; Agno stores them among the run's own.
+
+        A team or agent may put some before every question, and a program may ask with a list of messages, of which the
+        last that a person said is the question.
+        """
+        always = (to_text(to_mapping(item).get("id")) for item in to_list(self.data.get("additional_input")))
+        return frozenset(message_id for message_id in (*always, *self._asked_with()) if message_id)
+
+    def _asked_with(self) -> list[str]:
+        """Return the ids of the messages of an input that is a list of messages, but for the question."""
+        given = to_mapping(self.data.get("input")).get("input_content")
+        wanted = [item for item in given if isinstance(item, Mapping)] if isinstance(given, list) else []
+        found: list[Mapping[str, Any]] = []
+        for item in to_list(self.data.get("messages")):
+            message = to_mapping(item)
+            if len(found) < len(wanted) and message.get("from_history") is not True:
+                found += [message] if _is_same(message, wanted[len(found)]) else []
+        question = next((message for message in reversed(found) if message.get("role") == "user"), None)
+        return [to_text(message.get("id")) for message in found if message is not question]
 
     @property
     def roundtable(self) -> Mapping[str, Any]:
@@ -124,3 +140,10 @@ class StoredRun:
                 kept += to_list(event.get("member_responses"))
         runs = [StoredRun.from_data(item) for item in kept if isinstance(item, Mapping)]
         return [run for run in runs if run.run_id]
+
+
+def _is_same(message: Mapping[str, Any], given: Mapping[str, Any]) -> bool:
+    """Whether a stored message is the one that was given: by its id, which a message given as a dictionary lacks."""
+    if given.get("id"):
+        return message.get("id") == given.get("id")
+    return message.get("role") == given.get("role") and message.get("content") == given.get("content")
