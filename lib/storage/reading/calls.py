@@ -73,11 +73,13 @@ def to_unmade_call(request: ToolRequest, answer: MessageRecord | None) -> ToolCa
 
 
 def to_arguments(stored: Any) -> Mapping[str, Any]:
-    """Return the arguments of a call; text that is no JSON object is kept under one name."""
-    value, _ = parse_json(stored)
-    if isinstance(value, Mapping):
+    """Return the arguments of a call; text that is no JSON object, or half of one, is kept whole under one name."""
+    value, damage = parse_json(stored)
+    if isinstance(value, Mapping) and not damage:
         return value
-    return {} if value is None else {"arguments": value if isinstance(stored, str) is False else stored}
+    if (value is None and not damage) or (isinstance(stored, str) and not stored.strip()):
+        return {}
+    return {"arguments": stored if isinstance(stored, str) else value}
 
 
 def member_of(call: ToolCallRecord) -> str:
