@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from typing import Any
 
-from sqlalchemy import BindParameter, ColumnElement, LargeBinary, String, and_, literal
+from sqlalchemy import BindParameter, ColumnElement, LargeBinary, String, and_, literal, or_, true
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
@@ -33,7 +33,7 @@ def as_reader(user_id: str | Reader) -> Reader:
 
 
 def to_scope(user_id: str | Reader, *, owner: str | None = None) -> str | None:
-    """Return whose sessions are read: a user's, or with None anybody's and nobody's. An admin may name one `owner`.
+    """Return whose sessions are read: a user's, with "" nobody's, with None all. An admin may name one `owner`.
 
     Raises:
         NotAllowed: nobody asks, or somebody who is no admin names another owner.
@@ -142,3 +142,12 @@ def exactly(column: ColumnElement[Any], value: str | BindParameter[str]) -> Colu
     """
     given = literal(value) if isinstance(value, str) else value
     return and_(column == _InColumnCharset(given), _Bytes(column) == _Bytes(given))
+
+
+def owned_by(column: ColumnElement[Any], scope: str | BindParameter[str] | None) -> ColumnElement[bool]:
+    """Return the condition that a row is of a scope (`to_scope`): a user's, nobody's ("") or anybody's (None)."""
+    if scope is None:
+        return true()
+    return (
+        or_(column.is_(None), exactly(column, "")) if isinstance(scope, str) and not scope else exactly(column, scope)
+    )

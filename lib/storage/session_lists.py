@@ -40,7 +40,7 @@ from lib.records import (
 )
 from lib.storage.cursors import check_limit, read_cursor, write_cursor
 from lib.storage.heads import HEAD_COLUMNS, TAG_MARK, heads
-from lib.storage.identity import exactly
+from lib.storage.identity import exactly, owned_by
 from lib.storage.keys import content_of, key_of, to_key
 from lib.storage.listing import SESSION_COLUMNS
 from lib.storage.schema import read_marks, sessions
@@ -51,6 +51,7 @@ _STATUSES = {
     SessionState.STOPPED: (RunStatus.STOPPED,),
     SessionState.FAILED: (RunStatus.FAILED, RunStatus.INTERRUPTED),
     SessionState.PAUSED: (RunStatus.PAUSED,),
+    SessionState.UNKNOWN: (RunStatus.UNKNOWN,),
 }
 _ROW_COLUMNS = (*SESSION_COLUMNS, *HEAD_COLUMNS)
 _HAS_HEAD = heads.c.session_key == key_of(sessions.c.session_id)
@@ -73,6 +74,7 @@ _ROWS = (
     .select_from(sessions.outerjoin(heads, _HAS_HEAD))
     .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
 )
+_USER_ID = bindparam("user_id", type_=String)
 _OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
 
 
@@ -87,8 +89,8 @@ def read_recent_page(
     """Return a page of a user's session rows (None: anybody's), the last used first, and the cursor of the next one."""
     limit = check_limit(limit)
     used_at, last_id = (None, None) if cursor is None else read_cursor(cursor, int, str)
-    statement = _recent_page(_ROW_COLUMNS, of_one=user_id is not None, later=cursor is not None, hidden=hidden)
-    given = {"user_id": user_id, "used_at": used_at, "last_id": last_id, "rows": limit + 1}
+    statement = _recent_page(_ROW_COLUMNS, of=_to_owner(user_id), later=cursor is not None, hidden=hidden)
+    given = {"user_id": user_id or None, "used_at": used_at, "last_id": last_id, "rows": limit + 1}
     found = connection.execute(statement, {name: value for name, value in given.items() if value is not None})
     rows: list[Mapping[str, Any]] = [dict(row) for row in found.mappings()]
     last = rows[limit - 1] if len(rows) > limit else None
@@ -103,17 +105,24 @@ def read_recent_contents(
 
     What `read_by` has read of them counts, too.
     """
-    statement = _recent_page(_CONTENTS, of_one=user_id is not None, later=False, hidden=False)
+    statement = _recent_page(_CONTENTS, of=_to_owner(user_id), later=False, hidden=False)
     given = {"rows": check_limit(limit) + 1, "user_key": to_key(read_by)}
     given |= {} if user_id is None else {"user_id": user_id}
     return [dict(row) for row in connection.execute(statement, given).mappings()]
 
 
+def _to_owner(user_id: str | None) -> str | BindParameter[str] | None:
+    """Return whose rows a page holds, the user's name left open."""
+    return _USER_ID if user_id else user_id
+
+
 @cache  # put together once: with its many columns that costs as much as running it
-def _recent_page(columns: tuple[ColumnElement[Any], ...], *, of_one: bool, later: bool, hidden: bool) -> Select[Any]:
+def _recent_page(
+    columns: tuple[ColumnElement[Any], ...], *, of: str | BindParameter[str] | None, later: bool, hidden: bool
+) -> Select[Any]:
     """Return the query behind a page; it is given user_id, used_at and last_id, as far as they apply, and rows."""
     rows: BindParameter[int] = bindparam("rows", type_=Integer)
-    owned = exactly(sessions.c.user_id, bindparam("user_id", type_=String)) if of_one else true()
+    owned = owned_by(sessions.c.user_id, of)
     shown = true() if hidden else ~_OF_THE_LAB
     # Rows that old programs left without updated_at are placed by created_at. Two branches, so that the many others are
     # read along the index and not sorted.
@@ -260,9 +269,7 @@ def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
 
 
 def _to_conditions(where: SessionFilter, *, user_id: str | None, live: Collection[str]) -> list[ColumnElement[bool]]:
-    conditions: list[ColumnElement[bool]] = []
-    if user_id is not None:
-        conditions.append(exactly(heads.c.user_id, user_id))
+    conditions: list[ColumnElement[bool]] = [owned_by(heads.c.user_id, user_id)]
     # Not LIKE: SQLite's ignores case, and every % and _ is a letter here.
     terms = to_search_question(where.text).terms
     conditions += [func.instr(heads.c.search_text, term) > 0 for term in terms]
@@ -288,7 +295,8 @@ def _to_state_condition(state: SessionState, live: Collection[str]) -> ColumnEle
     is_live = heads.c.session_id.in_(list(live))
     match state:
         case SessionState.LIVE:
-            return is_live
+            # Another program's run too, as far as its row says so.
+            return or_(is_live, heads.c.last_status.in_([status.value for status in RunStatus if status.live]))
         case SessionState.EMPTY:
             return and_(heads.c.last_run_id.is_(None), ~is_live)
         case _:

@@ -93,7 +93,7 @@ class SessionReads:
                 connection, where, order=order, user_id=scope, live=live, limit=limit, cursor=cursor
             )
             found = session_lists.read_rows(connection, ids)
-            return [row for row in found if scope is None or row["user_id"] == scope], following
+            return [row for row in found if scope is None or (row["user_id"] or "") == scope], following
 
         return self._connector.read(work)
 

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from lib.ui.frame import PageFrame
 
 EVERYBODY = "\0everybody"  # no user's name holds this
-NOBODY = ""
 STATE_WORDS = {
     SessionState.LIVE: "running now",
     SessionState.COMPLETED: "answered",

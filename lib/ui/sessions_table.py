@@ -44,7 +44,7 @@ def draw_table(page: PageFrame, where: SessionFilter) -> None:
         _draw_empty(page, where)
     else:
         if where.owner != page.user_id:
-            whose = f"of {plain_label(where.owner, 130)}" if where.owner else "of everybody"
+            whose = "of everybody" if where.owner is None else f"of {plain_label(where.owner or 'nobody', 130)}"
             st.info(
                 f"You read the sessions {whose} as an admin. Only your own can be changed.",
                 icon=":material/visibility:",

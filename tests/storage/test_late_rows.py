@@ -10,12 +10,14 @@ from agno.session import AgentSession
 from sqlalchemy import delete, insert, select, text
 
 from benchmarks.databases import open_plain_db
-from lib.records import RunStatus, SessionFilter, SessionKind, SessionOrder, SessionSort, SessionState
+from lib.errors import NotAllowed
+from lib.records import Reader, RunStatus, SessionFilter, SessionKind, SessionOrder, SessionSort, SessionState
 from lib.storage import following, open_database
 from lib.storage.heads import facts, heads
 from lib.storage.schema import runs, sessions
 from tests.storage.workers import finished_run, new_id, stage, store_runs
 
+ADMIN = Reader(user_id="root", admin=True)
 NOW = int(time.time())
 TEN_DAYS = 10 * 86_400
 
@@ -323,3 +325,37 @@ def test_the_facts_of_other_sessions_stay(database, database_url):
     open_plain_db(database_url).delete_run("r1")
     follow(database)
     assert len(database.connector.read(lambda connection: connection.execute(select(facts)).all())) == 2
+
+
+# -- whose, and in which state -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("nobody", [None, ""])
+def test_nobodys_sessions_are_listed_alone_as_they_are_counted(database, nobody):
+    write(database, "one", "r1", session_data={"session_name": "Mule"})
+    write(database, "stray", "r2", user_id=nobody, session_data={"session_name": "Stray"})
+    follow(database)
+    assert database.sessions.count_sessions(user_id=ADMIN).owners == {"ann": 1, "": 1}
+    assert database.sessions.count_sessions(user_id=ADMIN, where=SessionFilter(owner="")).total == 1
+    for more in ({}, {"text": "stray"}, {"kind": SessionKind.AGENT}):
+        assert listed(database, user_id=ADMIN, owner="", **more) == ["stray"]
+    assert listed(database, user_id=ADMIN, owner="ann") == ["one"]
+    with pytest.raises(NotAllowed):
+        listed(database, owner="")
+
+
+def test_every_state_that_a_row_names_can_be_filtered_by(database):
+    for status in ("RUNNING", "PENDING", "PAUSED", "CANCELLED", "ERROR", "COMPLETED", "SOMETHING NEW"):
+        write(database, status.lower(), f"r-{status}", status=status)
+    write(database, "empty")
+    follow(database)
+    found = {state: set(listed(database, state=state)) for state in SessionState}
+    assert found == {
+        SessionState.LIVE: {"running", "pending"},
+        SessionState.COMPLETED: {"completed"},
+        SessionState.STOPPED: {"cancelled"},
+        SessionState.FAILED: {"error"},
+        SessionState.PAUSED: {"paused"},
+        SessionState.EMPTY: {"empty"},
+        SessionState.UNKNOWN: {"something new"},
+    }
