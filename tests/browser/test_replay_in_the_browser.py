@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -17,6 +19,7 @@ from tests.services.axe import list_violations
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
 
+DATA = Path(__file__).parents[1] / "data" / "stored_sessions"
 BOTH = "What is the weather in Paris and the price of ACME?"
 QUESTIONS = ("Remember: the secret word is bird", BOTH, "[fail tool] What is the weather in London?", BOTH)
 EVIL = (
@@ -35,6 +38,20 @@ class Stored:
     polluted: str
     evil: str
     foreign: str
+    other_app: str
+
+
+def put_session_of_another_app(opened: Roundtable) -> str:
+    """Store what plain Agno stored with a team that this app does not have; return the session's id."""
+    tables = json.loads((DATA / "agno-3.1.10.json").read_text())
+    with opened.database.engine.execution_options(roundtable_writes=True).begin() as connection:
+        for name, rows in tables.items():
+            for row in rows:
+                own = {**row, "session_id": "other-app", **({"user_id": "analyst"} if row.get("user_id") else {})}
+                columns = ", ".join(own)
+                values = ", ".join(f":{column}" for column in own)
+                connection.execute(text(f"INSERT INTO {name} ({columns}) VALUES ({values})"), own)
+    return "other-app"
 
 
 def ask(opened: Roundtable, *questions: str, user_id: str = "analyst") -> tuple[str, tuple[str, ...]]:
@@ -61,10 +78,11 @@ def app_and_stored(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[A
     with opened.database.engine.begin() as connection:
         statement = text("UPDATE agno_runs SET user_id = 'mallory' WHERE run_id = :run_id")
         connection.execute(statement, {"run_id": polluted_runs[0]})
+    other_app = put_session_of_another_app(opened)
     opened.close()
     app = AppServer(settings, log=folder / "app.log")
     try:
-        yield app.start(), Stored(session_id, run_ids, polluted, evil, foreign)
+        yield app.start(), Stored(session_id, run_ids, polluted, evil, foreign, other_app)
     finally:
         app.stop()
 
@@ -125,6 +143,54 @@ def test_the_chat_leads_to_the_replay_of_its_session_and_back(page, app, stored)
     page.wait_for_url(f"**/replay?session={stored.session_id}*")
     page.get_by_role("link", name="Open in chat").click()
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_enabled()
+
+
+@pytest.mark.parametrize("how", ["with the control key", "with the middle button"])
+def test_the_way_to_the_chat_opens_in_a_new_tab_as_well(page, app, stored, how):
+    open_replay(page, app, stored.session_id, view="steps")
+    link = page.get_by_role("link", name="Open in chat")
+    with page.context.expect_page() as opened:
+        if how == "with the control key":
+            link.click(modifiers=["Control"])
+        else:
+            link.click(button="middle")
+    opened.value.wait_for_url(f"{app.url}/?session={stored.session_id}")
+    expect(opened.value.get_by_test_id("stChatInputTextArea")).to_be_enabled()
+    assert "/replay" in page.url, "this tab stays where it is"
+    opened.value.close()
+
+
+def test_a_session_that_cannot_be_gone_on_with_is_read_here_and_says_so_in_the_chat(page, app, stored):
+    open_replay(page, app, stored.other_app, view="delegation")
+    expect(page.get_by_text("Desk · analyst")).to_be_visible()
+    page.get_by_role("link", name="Open in chat").click()
+    page.wait_for_url(f"{app.url}/?session={stored.other_app}*")
+    expect(page.get_by_text("You can read this session, not go on with it")).to_be_visible()
+    page.locator(".st-key-chat_header").get_by_role("link", name="Replay").click()
+    page.wait_for_url(f"**/replay?session={stored.other_app}*")
+    expect(page.get_by_role("tab", name="Delegation")).to_have_attribute("aria-selected", "true")
+
+
+def test_a_session_to_compare_with_is_named_by_its_id_if_one_may_read_it(page, app, stored):
+    open_replay(page, app, stored.session_id, view="compare")
+    page.get_by_text("Two sessions").click()
+    choice = page.get_by_role("combobox", name="With session")
+    choice.fill(stored.other_app)
+    choice.press("Enter")
+    expect(page.get_by_text("0 questions asked in both")).to_be_visible()
+    choice.fill(stored.foreign)
+    choice.press("Enter")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("There is no session")
+
+
+def test_what_hovering_tells_is_reached_by_the_keyboard(page, app, stored):
+    open_replay(page, app, stored.session_id, run=stored.run_ids[1], view="timeline")
+    page.locator("[class*='st-key-timeline_bars'] summary").press("Enter")
+    bar = page.locator("[class*='st-key-timeline_bar_'] button").filter(has_text="get_price").last
+    expect(bar).to_contain_text("Finance · tool: get_price")
+    bar.press("Enter")
+    expect(page.get_by_role("tab", name="Steps")).to_have_attribute("aria-selected", "true")
+    expect(page.locator("[class*='st-key-step_here_']")).to_contain_text("get_price")
 
 
 def test_switching_views_keeps_the_place_and_the_address_says_it(page, app, stored):

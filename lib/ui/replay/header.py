@@ -11,6 +11,7 @@ import streamlit as st
 from lib.models import describe_model
 from lib.records import RunStatus
 from lib.ui.assets import REPLAY_STYLE
+from lib.ui.page_links import mend_page_links
 from lib.ui.replay.findings import POLL_S, watch_search
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_place, open_run
@@ -67,6 +68,7 @@ def draw_session_line(opened: OpenedReplay) -> None:
                 icon=":material/forum:",
                 query_params={"session": summary.session_id},
             )
+            mend_page_links()
 
 
 def _component_name(opened: OpenedReplay) -> str:
