@@ -61,7 +61,7 @@ def fork(
 
     Raises:
         SessionNotFound, RunNotFound: there is no such session of the user, or no such top-level run in it.
-        InvalidInput: the run still goes on.
+        InvalidInput: the run still goes on, or nothing has ended yet.
     """
     source = lock_session(connection, session_id)
     if source is None or source["user_id"] != user_id:
@@ -70,6 +70,8 @@ def fork(
         raise InvalidInput("This run still goes on. Fork the session when it has ended, or from an earlier run.")
     rows = _read_rows(connection, session_id)
     chosen = _without_live(_select(rows, upto_run_id), live_run_ids)
+    if rows and not chosen:
+        raise InvalidInput("Nothing in this session has ended yet. Fork it when its first answer is there.")
     new_session_id = str(uuid.uuid4())
     renaming = build_renaming(chosen, session_id=session_id, new_session_id=new_session_id)
     copied = media.copy(renaming.media)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import select
 
 from benchmarks.databases import open_plain_db
+from lib.errors import InvalidInput
 from lib.records import SessionFilter, Tokens
 from lib.storage.heads import heads
 from lib.storage.schema import sessions
@@ -136,3 +137,16 @@ def test_a_forks_title_goes_with_its_question_too(database, by_model):
     database.sessions.delete_run(run.run_id, user_id="ann")
     assert database.sessions.get_session(fork.session_id, user_id="ann").name == "New session"
     assert "4711" not in everything_stored(database)
+
+
+def test_a_session_whose_first_run_goes_on_is_not_forked_yet(database):
+    session_id = new_id()
+    run_id = stage(database, session_id, question=SECRET)
+    with pytest.raises(InvalidInput, match="first answer"):
+        database.sessions.fork_session(session_id, user_id="ann")
+    assert len(database.sessions.list_sessions(user_id="ann").items) == 1
+    run = finished_run(session_id, run_id=run_id, question=SECRET)
+    database.adapter.upsert_run(run, session_id=session_id, user_id="ann")
+    database.queue.leave(run_id)
+    stage(database, session_id, question="a second one, which goes on")
+    assert database.sessions.fork_session(session_id, user_id="ann").runs == 1
