@@ -121,9 +121,10 @@ class RunRecording:
         seen = self.seen(run_id)
         if seen is None:
             return
-        known = {part.call.tool_call_id: part.call for part in seen.segments if not isinstance(part, TextSegment)}
+        made = (part.call for part in seen.segments if not isinstance(part, TextSegment))
+        known = {(call.tool_call_id, call.tool_name): call for call in made}  # some models give every call one id
         for call in calls:
-            before = known.get(call.tool_call_id)
+            before = known.get((call.tool_call_id, call.tool_name))
             if before is None or (before.result is None and call.result is not None):
                 self._publish_call(call, seen, at=at or self._end_of(run_id), begun=before is not None)
 

@@ -34,7 +34,10 @@ class WritingModel(ListedModel):
         return words, calls
 
 
-WRITE, FAIL, MISSING = ("note", {"text": "one"}), ("fail", {"text": "two"}), ("no_such_tool", {})
+Call = tuple[str, dict[str, Any]]
+WRITE: Call = ("note", {"text": "one"})
+FAIL: Call = ("fail", {"text": "two"})
+MISSING: Call = ("no_such_tool", {})
 
 
 def kinds(replay: Replay) -> list[str]:
@@ -54,7 +57,7 @@ def test_calls_that_agno_refuses_have_no_events_and_nothing_is_amiss(agno, kind)
     model = WritingModel(answers=[("Let me see.", [FAIL, WRITE, MISSING]), "Done."])
     agno.run(build(model=model, tools=[note, fail]))
     replay = agno.replay()
-    calls = {step.tool_name: step.failed for step in replay.steps(replay.runs[0]) if step.tool_name}
+    calls = {str(step.tool_name): step.failed for step in replay.steps(replay.runs[0]) if step.tool_name}
     assert calls == {"fail": True, "note": True, "no_such_tool": True}
     assert kinds(replay) == []
 
