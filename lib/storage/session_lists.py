@@ -43,7 +43,7 @@ from lib.storage.heads import HEAD_COLUMNS, TAG_MARK, heads
 from lib.storage.identity import exactly, owned_by
 from lib.storage.keys import content_of, key_of, to_key
 from lib.storage.listing import SESSION_COLUMNS
-from lib.storage.schema import read_marks, sessions
+from lib.storage.schema import read_marks, run_queue, sessions
 from lib.storage.search_words import to_search_question
 
 _STATUSES = {
@@ -86,7 +86,10 @@ def is_plain(where: SessionFilter, order: SessionOrder) -> bool:
 def read_recent_page(
     connection: Connection, *, user_id: str | None, limit: int, cursor: str | None, hidden: bool = False
 ) -> tuple[list[Mapping[str, Any]], str | None]:
-    """Return a page of a user's session rows (None: anybody's), the last used first, and the cursor of the next one."""
+    """Return a page of a user's session rows (None: anybody's), the last used first, and the cursor of the next one.
+
+    Each row says in `queued_runs` how many of the user's runs are queued in all, so that mostly nobody need ask which.
+    """
     limit = check_limit(limit)
     used_at, last_id = (None, None) if cursor is None else read_cursor(cursor, int, str)
     statement = _recent_page(_ROW_COLUMNS, of=_to_owner(user_id), later=cursor is not None, hidden=hidden)
@@ -142,9 +145,11 @@ def _recent_page(
         branches.append(select(branch.subquery()))
     found = union_all(*branches).subquery()
     page = select(found).order_by(found.c.page_used_at.desc(), found.c.session_id.desc()).limit(rows).subquery()
+    queued = owned_by(run_queue.c.user_id, of)
+    live = select(func.count()).select_from(run_queue).where(queued).scalar_subquery()
     tables = page.join(sessions, sessions.c.session_id == page.c.session_id).outerjoin(heads, _HAS_HEAD)
     return (
-        select(page.c.page_used_at, *columns)
+        select(page.c.page_used_at, live.label("queued_runs"), *columns)
         .select_from(tables.outerjoin(read_marks, _IS_READ) if columns is _CONTENTS else tables)
         .order_by(page.c.page_used_at.desc(), page.c.session_id.desc())
     )

@@ -80,7 +80,7 @@ class SessionReads:
             )
         else:
             rows, next_cursor = self._read_filtered_page(where, order, scope, limit, cursor)
-        live = self._queue.live(user_id=scope) if rows else ()
+        live = self._list_live(rows, scope)
         return Page(items=self._to_summaries(rows, live), next_cursor=next_cursor)
 
     def _read_filtered_page(
@@ -101,8 +101,9 @@ class SessionReads:
         """Return a text that is another one when a first page of `limit` sessions shows anything else than before.
 
         It is made of all that `list_sessions` makes the page of, as it lies in the rows and heads, whoever wrote them,
-        and of what was read of it (`ReadMarks`); not of times alone: two changes within a second are two. It costs two queries along indexes, less than a
-        millisecond of the database's time; rows that are newer than their heads are looked at as for a list.
+        and of what was read of it (`ReadMarks`); not of times alone: two changes within a second are two. It costs one
+        query along indexes, less than a millisecond of the database's time, and another while something is live; rows
+        that are newer than their heads are looked at as for a list.
         """
         scope, reader = to_scope(user_id), as_reader(user_id).user_id
         rows = self._connector.read(
@@ -111,7 +112,7 @@ class SessionReads:
             )
         )
         ids = [row["session_id"] for row in rows]
-        live = self._queue.live(user_id=scope) if rows else ()
+        live = self._list_live(rows, scope)
         # As in `heads.to_details`: of a row that is newer than its head, or has none, the head tells nothing.
         others = [
             row["session_id"]
@@ -173,6 +174,10 @@ class SessionReads:
     def was_deleted(self, value: str, *, kind: str = "session") -> bool:
         """Whether a session (or a run) was deleted by hand, so that late results were rightly dropped."""
         return self._connector.read(lambda connection: is_deleted(connection, kind, value))
+
+    def _list_live(self, rows: Sequence[Mapping[str, Any]], scope: str | None) -> Sequence[LiveRun]:
+        """Return what is live of those whose page this is; nothing is asked where the page itself says: nothing."""
+        return self._queue.live(user_id=scope) if rows and rows[0].get("queued_runs", True) else ()
 
     def _live_sessions(
         self, where: SessionFilter, scope: str | None, order: SessionOrder | None = None
