@@ -9,6 +9,7 @@ def go_on_in(key_prefix: str) -> None:
     """Put the keyboard, once, into the text field drawn under a key that begins so, its text marked."""
     st.html(
         f"<script>setTimeout(() => document.querySelector('[class*=\"st-key-{key_prefix}\"] input')?.select(), 80)</script>",
+        width="content",
         unsafe_allow_javascript=True,
     )
 
