@@ -20,7 +20,13 @@ LONGEST_TEXT = 2000
 """Characters of one text that are printed; `--json` gives all of it."""
 
 _WIDTH = 48
-_MARKS = {BarKind.RUN: "·", BarKind.DELEGATION: "-", BarKind.TOOL_CALL: "o", BarKind.MODEL_REQUEST: "#"}
+_MARKS = {
+    BarKind.RUN: "·",
+    BarKind.PAUSE: "=",
+    BarKind.DELEGATION: "-",
+    BarKind.TOOL_CALL: "o",
+    BarKind.MODEL_REQUEST: "#",
+}
 
 
 def write_head(session: SessionSummary) -> Iterator[str]:
@@ -76,7 +82,7 @@ def _step_text(step: Step) -> str:
 def write_timeline(timeline: Timeline) -> Iterator[str]:
     """Yield the lanes as bars of signs."""
     yield _line(f"  {timeline.total_s:.6g} s in all, times are {timeline.precision}")
-    yield "  # model request, o tool call, - waiting for a member, · idle in a run"
+    yield "  # model request, o tool call, - waiting for a member, = waiting for a person, · idle in a run"
     width = max([len(lane.name) for lane in timeline.lanes] or [0])
     for lane in timeline.lanes:
         busy = f"busy {lane.busy_s:.3g} s, waiting {lane.waiting_s:.3g} s, idle {lane.idle_s:.3g} s"

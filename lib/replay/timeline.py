@@ -142,7 +142,8 @@ def _lane(
             )
         )
     own = {run.run_id for run in runs}
-    bars += [bar for step in steps if step.run_id in own and (bar := _bar(step, scale, ends, row_of)) is not None]
+    done = [bar for step in steps if step.run_id in own and (bar := _bar(step, scale, ends, row_of)) is not None]
+    bars += sorted(done, key=lambda bar: bar.kind is not BarKind.PAUSE)  # what was done meanwhile lies over the wait
     return _measured(agent_id, runs, bars, max(len(rows), 1))
 
 

@@ -228,8 +228,8 @@ def _times(stored: StoredRun, told: RunRecord | None) -> tuple[datetime | None, 
         return started_at, ended_at, max((ended_at - started_at).total_seconds(), 0.0)
     started_at = (told.started_at if told and _is_known(told.started_at) else None) or to_time(stored.get("created_at"))
     ended_at = told.ended_at if told and _is_known(told.ended_at) else None
-    if started_at and to_list(stored.data.get("requirements")):
-        # It waited for a person: Agno's duration counts neither the wait nor what was before it.
+    if started_at and stored.was_paused:
+        # Agno's duration counts neither the wait nor what was before it.
         written = (to_time(to_mapping(item).get("created_at")) for item in to_list(stored.data.get("messages")))
         ended_at = max(started_at, ended_at or max((at for at in written if at), default=started_at))
         return started_at, ended_at, (ended_at - started_at).total_seconds()

@@ -106,6 +106,14 @@ class StoredRun:
         return to_list(self.data.get("events"))
 
     @property
+    def was_paused(self) -> bool:
+        """Whether the run waited for a person; a leader whose member waited keeps no requirement of it."""
+        if to_list(self.data.get("requirements")):
+            return True
+        told = (event for event in self.events if isinstance(event, Mapping) and event.get("run_id") == self.run_id)
+        return any(event.get("event") in ("RunPaused", "TeamRunPaused") for event in told)
+
+    @property
     def injected_ids(self) -> frozenset[str]:
         """Ids of the messages that were given and not said in this run; Agno stores them among the run's own.
 
