@@ -18,7 +18,8 @@ from lib.storage.outbox import Outbox
 from lib.storage.read_marks import ReadMarks
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import create_tables
-from lib.storage.search_index import SearchIndex, create_search_tables
+from lib.storage.search_index import SearchIndex
+from lib.storage.search_tables import create_search_tables
 from lib.storage.sessions import SessionStore
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from lib.errors import InvalidInput
 from lib.records import SessionFilter, Tokens
 from lib.storage.heads import heads
 from lib.storage.schema import sessions
-from lib.storage.search_index import texts
+from lib.storage.search_tables import texts
 from tests.storage.workers import finished_run, new_id, stage
 
 SECRET = "my salary is 4711"

@@ -14,7 +14,7 @@ from lib.runs import following
 from lib.runs.following import Follower
 from lib.storage.heads import facts, heads
 from lib.storage.schema import runs, sessions
-from lib.storage.search_index import texts
+from lib.storage.search_tables import texts
 
 NUMBER = 450
 

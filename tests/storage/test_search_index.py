@@ -14,7 +14,8 @@ from lib.records import Reader, RunStatus, SearchHit
 from lib.settings import Settings
 from lib.storage.connector import Connector, build_connector
 from lib.storage.schema import runs, sessions
-from lib.storage.search_index import SearchIndex, create_search_tables, progress, texts
+from lib.storage.search_index import SearchIndex
+from lib.storage.search_tables import create_search_tables, progress, texts
 
 
 @pytest.fixture
@@ -135,7 +136,7 @@ def test_a_deleted_run_is_not_found_even_before_the_index_knows(connector: Conne
 
 
 def test_forgetting_a_session_leaves_nothing_of_its_words(connector: Connector, index: SearchIndex) -> None:
-    from lib.storage.search_index import texts
+    from lib.storage.search_tables import texts
 
     write_run(connector, "Rain?", "Take an umbrella.")
     update_all(index)

@@ -21,7 +21,7 @@ from lib.storage.forks import forks
 from lib.storage.heads import facts, heads
 from lib.storage.media import references
 from lib.storage.schema import run_queue, runs, sessions
-from lib.storage.search_index import texts
+from lib.storage.search_tables import texts
 from tests.storage.workers import finished_run, new_id, stage, store_runs
 
 ADMIN = Reader(user_id="root", admin=True)
