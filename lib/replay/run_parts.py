@@ -90,6 +90,11 @@ class RunEvents:
         """Return the events of a run that are shown as they are."""
         return self._marks.get(run_id, [])
 
+    def continued_place(self, run_id: str) -> float:
+        """Return a place behind the last time that a run went on, to be answered; minus infinity where it never did."""
+        marks = self._marks.get(run_id, ())
+        return max((place for place, part in marks if isinstance(part.what, RunContinued)), default=-inf) + 0.5
+
     def take_call_place(self, run_id: str, tool_call_id: str) -> float:
         """Return the place at which a call began, of several with one id the next; minus infinity where none is told."""
         places = self._calls.get((run_id, tool_call_id))
@@ -154,14 +159,15 @@ def _said_and_called(run: RunRecord, events: RunEvents) -> Iterator[Placed]:
         for segment in _take_unasked(left, asked):
             here = max(here, _place_of(run, segment, events))
             yield here, Part(segment)
-        here = max(here, call.place if call else here)
+        last = number == len(answers)
+        here = max(here, call.place if call else events.continued_place(run.run_id) if last else here)
         yield here, Part(Request(number, message.tokens), call)
         for segment in _take(left, message):
             here = max(here, _place_of(run, segment, events))
             yield here, Part(segment, call)
-    last = max((call.place for call in events.model_calls(run.run_id)), default=inf)
+    asked_last = max((call.place for call in events.model_calls(run.run_id)), default=inf)
     for segment in left:  # said by no stored message: words come last
-        here = max(here, last + 0.5 if isinstance(segment, TextSegment) else _place_of(run, segment, events))
+        here = max(here, asked_last + 0.5 if isinstance(segment, TextSegment) else _place_of(run, segment, events))
         yield here, Part(segment)
 
 

@@ -106,6 +106,18 @@ def test_a_leader_whose_member_waited_is_told_the_members_result(agno):
     ]
 
 
+@pytest.mark.parametrize("kind", ["team", "member"])  # of an agent Agno stores no such event then
+def test_the_pause_stands_before_what_followed_it_though_no_other_event_is_stored(agno, kind):
+    asked = build(agno, kind)
+    agno.run(asked, stream=False)
+    agno.settle(asked, stream=False)
+    (run,) = agno.replay().runs
+    kinds = [step.kind for step in agno.replay().steps(run) if step.run_id == run.run_id]
+    first_request = kinds.index(StepKind.MODEL_REQUEST)
+    last_request = len(kinds) - 1 - kinds[::-1].index(StepKind.MODEL_REQUEST)
+    assert first_request < kinds.index(StepKind.PAUSED) < kinds.index(StepKind.CONTINUED) < last_request
+
+
 @pytest.mark.parametrize("kind", ["agent", "team", "member"])
 def test_who_follows_such_a_run_live_sees_what_is_read_back(agno, kind):
     asked = build(agno, kind)
