@@ -116,8 +116,8 @@ class SessionDamaged(StorageError):
 
     def __init__(self, session_id: str) -> None:
         super().__init__(
-            f"The stored data of session {session_id!r} (its title, tags and state) cannot be read, so it is left as it "
-            "is. Mend session_data in the database, or fork the session to go on with its runs."
+            f"What is stored of session {session_id!r} is damaged and cannot be read, so it is left as it is. Mend the "
+            "session's row in the database, or fork the session to go on with its runs."
         )
         self.session_id = session_id
 

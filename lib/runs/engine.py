@@ -19,7 +19,7 @@ from agno.db.base import BaseDb
 from agno.team import Team
 
 import lib
-from lib.errors import InvalidInput, NotAllowed, NotFound, RunNotFound, RunRefused, StorageError
+from lib.errors import InvalidInput, NotAllowed, RunNotFound, RunRefused, StorageError
 from lib.events import RunSaved
 from lib.models import build_model
 from lib.records import MAX_ID_LENGTH, Attachment, RunRecord, RunStatus, SavedState, SessionKind
@@ -234,11 +234,8 @@ class RunEngine:
 
     def _refuse_known(self, run_id: str, *, user_id: str) -> None:
         """Refuse an id that is taken: the new run would overwrite the stored one."""
-        try:
-            self._database.sessions.get_run_row(run_id, user_id=user_id)
-        except NotFound:
-            return
-        raise RunRefused(f"There is a run with the id {run_id!r} already.")
+        if self._database.sessions.is_run_id_taken(run_id, user_id=user_id):
+            raise RunRefused(f"There is a run with the id {run_id!r} already.")
 
     def _take_in(self, handle: RunHandle, worker: RunWorker) -> None:
         with self._lock:

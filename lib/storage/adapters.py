@@ -8,7 +8,7 @@ that happened during the run (F9), and read and serialise the whole session for 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
@@ -22,7 +22,6 @@ from agno.db.utils import (
     deserialize_run,
     deserialize_session,
     filter_context_runs,
-    merge_runs_table_with_legacy_blob,
 )
 from agno.session import AgentSession, TeamSession, WorkflowSession
 from sqlalchemy import JSON, Connection, event, or_, select
@@ -32,7 +31,7 @@ from lib.storage.connector import Connector
 from lib.storage.faults import DATABASE_ERRORS, FaultKind, to_fault, told_as_storage_errors
 from lib.storage.heads import note_runs, refresh_heads, touch_head
 from lib.storage.identity import check_id, check_user, exactly
-from lib.storage.legacy_runs import read_legacy_runs
+from lib.storage.legacy_runs import find_legacy_row, in_stored_order, read_legacy_rows
 from lib.storage.outbox import Delivery, KeptWrite, Outbox
 from lib.storage.schema import runs, sessions
 from lib.storage.sessions import SessionStore
@@ -99,14 +98,10 @@ class _SafeDb:
         def work(connection: Connection) -> dict[str, Any] | None:
             row = _owned_session(connection, session_id, user_id)
             if row is not None:
-                legacy = read_legacy_runs(connection, [session_id]).get(session_id)
-                found = [] if limit == 0 and not legacy else _history(connection, session_id, None if legacy else limit)
-                if legacy:  # a session that Agno 2 wrote and nobody migrated: its runs are in the session's row
-                    found = merge_runs_table_with_legacy_blob(found, legacy)
-                    if limit is not None:
-                        relevant = filter_context_runs(found)
-                        found = relevant[len(relevant) - min(limit, len(relevant)) :]
-                row["runs"] = found
+                older = read_legacy_rows(connection, [session_id]).get(session_id)
+                row["runs"] = (
+                    _with_older(connection, older, limit) if older else _history(connection, session_id, limit)
+                )
             return row
 
         row = self.connector.read(work)
@@ -383,11 +378,13 @@ def _owned_run(connection: Connection, run_id: str, user_id: str) -> dict[str, A
         .where(exactly(runs.c.run_id, run_id), exactly(sessions.c.user_id, user_id))
     )
     found = connection.execute(statement).mappings().first()
-    return None if found is None else dict(found)
+    return find_legacy_row(connection, run_id, user_id=user_id) if found is None else dict(found)
 
 
 def _history(connection: Connection, session_id: str, limit: int | None) -> list[Any]:
     """Return the run data a turn reads, oldest first: all, or the newest that Agno would put into a prompt."""
+    if limit == 0:
+        return []
     order = (runs.c.run_index, runs.c.created_at, runs.c.run_id)
     statement = select(runs.c.run_data).where(runs.c.session_id == session_id)
     if limit is None:
@@ -396,6 +393,16 @@ def _history(connection: Connection, session_id: str, limit: int | None) -> list
     statement = statement.where(runs.c.parent_run_id.is_(None), relevant)
     newest_first = [part.desc() for part in order]
     return list(connection.execute(statement.order_by(*newest_first).limit(limit)).scalars())[::-1]
+
+
+def _with_older(connection: Connection, older: Sequence[Mapping[str, Any]], limit: int | None) -> list[Any]:
+    """Return the same of a session that Agno 2 wrote, which holds runs in its row: those first, as Agno does."""
+    columns = (runs.c.run_id, runs.c.run_index, runs.c.created_at, runs.c.run_data)
+    of_session = runs.c.session_id == older[0]["session_id"]
+    rows = connection.execute(select(*columns).where(of_session)).mappings()
+    found = [row["run_data"] for row in in_stored_order([*older, *rows])]
+    relevant = found if limit is None else filter_context_runs(found)
+    return relevant if limit is None else relevant[len(relevant) - min(limit, len(relevant)) :]
 
 
 def _session_values(session: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from lib.storage import heads, run_lists
 from lib.storage.first_words import drop_words_of_the_deleted, is_named_after
 from lib.storage.identity import exactly
 from lib.storage.keys import to_key
+from lib.storage.legacy_runs import read_legacy_rows, remove_legacy_runs
 from lib.storage.media import read_own_media
 from lib.storage.read_marks import forget_read_marks
 from lib.storage.schema import database_now, deleted, run_queue, runs, sessions, to_deleted_key
@@ -47,6 +48,7 @@ def delete_run(connection: Connection, row: Mapping[str, Any], *, search: Search
         _ask_to_stop(connection, exactly(run_queue.c.run_id, one))
         search.forget_run(connection, one)
         connection.execute(delete(runs).where(exactly(runs.c.run_id, one)))
+    remove_legacy_runs(connection, session_id, gone)
     heads.forget_runs(connection, gone)
     drop_words_of_the_deleted(connection, session_id)
     connection.execute(
@@ -64,6 +66,10 @@ def read_loss(connection: Connection, session_ids: Sequence[str]) -> tuple[Loss,
         select(is_member, func.count()).where(runs.c.session_id.in_(session_ids)).group_by(is_member)
     ).all()
     by_kind = {bool(row[0]): int(row[1]) for row in counted}
+    for older in read_legacy_rows(connection, session_ids).values():
+        for row in older:
+            kind = row["parent_run_id"] is not None
+            by_kind[kind] = by_kind.get(kind, 0) + 1
     loss = Loss(sessions=len(session_ids), runs=by_kind.get(False, 0), member_runs=by_kind.get(True, 0))
     return loss, read_own_media(connection, session_keys=[to_key(session_id) for session_id in session_ids])
 

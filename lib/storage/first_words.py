@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
+from lib.storage.first_questions import read_first_question
 from lib.storage.identity import exactly
-from lib.storage.legacy_runs import read_legacy_runs
-from lib.storage.reading import to_run_record, to_run_records_of_blob
-from lib.storage.schema import runs, sessions
-from lib.storage.staging import FIRST_QUESTION_LENGTH, to_title
+from lib.storage.legacy_runs import read_legacy_rows
+from lib.storage.schema import sessions
+from lib.storage.staging import to_title
 from lib.storage.writing import OUR_KEY
 
 FORK_MARK = " (fork)"
@@ -76,12 +76,5 @@ def made_title(data: Mapping[str, Any], ours: Mapping[str, Any]) -> str | None:
 
 def _read_first_question(connection: Connection, session_id: str, *, without: Collection[str] = ()) -> str | None:
     """Return the question of a session's first run, as a question is kept in its row."""
-    records = to_run_records_of_blob(read_legacy_runs(connection, [session_id]).get(session_id, ()))
-    told = [record.question for record in records if record.question and record.run_id not in without]
-    if not told:
-        chosen = exactly(runs.c.session_id, session_id), runs.c.parent_run_id.is_(None), runs.c.run_id.not_in(without)
-        order = runs.c.run_index, runs.c.created_at, runs.c.run_id
-        # Two: a team's introduction comes before the first question, and asks nothing.
-        rows = connection.execute(select(runs).where(*chosen).order_by(*order).limit(2)).mappings()
-        told = [question for row in rows if (question := to_run_record({**row}).question)]
-    return told[0].strip()[:FIRST_QUESTION_LENGTH] if told else None
+    older = read_legacy_rows(connection, [session_id]).get(session_id, ())
+    return read_first_question(connection, session_id, older=older, without=without)

@@ -14,7 +14,14 @@ from typing import Any
 
 # What users, models and tools wrote: an id in it is their text, not a link.
 _WRITTEN_BY_OTHERS = frozenset({"content", "tool_args", "arguments", "result", "session_state", "reasoning_content"})
-_RUN_LINKS = frozenset({"run_id", "parent_run_id", "child_run_id", "forked_from_run_id", "regenerated_from"})
+_RUN_LINKS = frozenset(
+    {
+        *("run_id", "parent_run_id", "child_run_id", "forked_from_run_id", "regenerated_from"),
+        # Of a paused run's requirements, and of a workflow's steps and events.
+        *("member_run_id", "workflow_run_id", "step_run_id", "executor_run_id"),
+    }
+)
+_SESSION_LINKS = frozenset({"session_id", "executor_session_id"})
 _MEDIA_KEYS = frozenset({"storage_key"})
 
 Row = Mapping[str, Any]
@@ -114,7 +121,7 @@ def _renamed_field(key: str, value: Any, renaming: Renaming, *, is_message: bool
     if isinstance(value, str):
         if key in _RUN_LINKS:
             return renaming.runs.get(value, value)
-        if key == "session_id":
+        if key in _SESSION_LINKS:
             return renaming.new_session_id if value == renaming.session_id else value
         if key == "id" and is_message:
             return renaming.messages.get(value, value)

@@ -18,6 +18,7 @@ from lib.storage.forking import Renaming, build_renaming, select_runs, to_forked
 from lib.storage.heads import note_runs, refresh_heads
 from lib.storage.identity import exactly
 from lib.storage.keys import to_key
+from lib.storage.legacy_runs import in_stored_order, read_legacy_rows
 from lib.storage.listing import find_session, read_details, to_session_summary
 from lib.storage.media import MediaFolder
 from lib.storage.schema import ON_MYSQL, runs, sessions
@@ -119,7 +120,9 @@ def _without_live(rows: Sequence[Mapping[str, Any]], live_run_ids: Collection[st
 def _read_rows(connection: Connection, session_id: str) -> list[Mapping[str, Any]]:
     order = (runs.c.run_index, runs.c.created_at, runs.c.run_id)
     statement = select(runs).where(exactly(runs.c.session_id, session_id)).order_by(*order)
-    return [dict(row) for row in connection.execute(statement).mappings()]
+    rows = [dict(row) for row in connection.execute(statement).mappings()]
+    older = read_legacy_rows(connection, [session_id]).get(session_id)
+    return in_stored_order([*older, *rows]) if older else list(rows)
 
 
 def _insert_runs(connection: Connection, chosen: Sequence[Mapping[str, Any]], renaming: Renaming) -> None:

@@ -12,7 +12,7 @@ in the background (`following`). What is shown of a page still comes from Agno's
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
@@ -42,7 +42,9 @@ from lib.storage import listing
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part, parse_part
 from lib.storage.keys import to_key
+from lib.storage.legacy_runs import read_legacy_rows
 from lib.storage.media import create_media_table, forget_media, note_media
+from lib.storage.reading.loose import to_mapping
 from lib.storage.schema import ON_MYSQL, runs, sessions
 from lib.storage.search_words import fold
 from lib.storage.writing import OUR_KEY
@@ -247,8 +249,9 @@ def refresh_heads(connection: Connection, session_ids: Sequence[str]) -> None:
     if not session_ids:
         return
     rows = listing.read_session_rows(connection, session_ids)
-    sums = _read_sums(connection, session_ids)
-    details = listing.read_details(connection, rows, counted=True)
+    legacy = read_legacy_rows(connection, session_ids)
+    sums = _with_older(_read_sums(connection, session_ids), legacy)
+    details = listing.read_details(connection, rows, counted=True, legacy=legacy)
     made = [to_head(row, listing.to_session_summary(row, details), sums.get(to_key(row["session_id"]))) for row in rows]
     keys = [to_key(session_id) for session_id in session_ids]
     connection.execute(delete(heads).where(heads.c.session_key.in_(keys)))
@@ -272,6 +275,42 @@ def _read_sums(connection: Connection, session_ids: Sequence[str]) -> dict[str, 
         .group_by(facts.c.session_key)
     )
     return {row.session_key: row for row in connection.execute(statement)}
+
+
+class _Sums(NamedTuple):
+    """What the runs of a session add up to, where not all of them have facts."""
+
+    runs: int
+    failed_runs: int
+    unfinished_runs: int
+    tokens: int | None
+    duration_s: float | None
+
+
+def _with_older(sums: dict[str, Any], legacy: Mapping[str, Sequence[Mapping[str, Any]]]) -> dict[str, Any]:
+    """Return the sums with the runs that lie in the rows of sessions, which have no facts."""
+    for session_id, rows in legacy.items():
+        known, told = sums.get(to_key(session_id)), [_to_facts({**row, **_to_metrics(row)}) for row in rows]
+        tops = [one for one in told if one["is_top"]]
+        tokens = [one["tokens"] for one in told if one["tokens"] is not None]
+        durations = [one["duration_s"] for one in tops if one["duration_s"] is not None]
+        if known is not None:
+            tokens += [int(known.tokens)] if known.tokens is not None else []
+            durations += [float(known.duration_s)] if known.duration_s is not None else []
+        sums[to_key(session_id)] = _Sums(
+            runs=int(known.runs or 0) + len(tops) if known else len(tops),
+            failed_runs=int(known.failed_runs or 0 if known else 0) + sum(one["status"] == "ERROR" for one in tops),
+            unfinished_runs=known.unfinished_runs if known else 0,
+            tokens=sum(tokens) if tokens else None,
+            duration_s=sum(durations) if durations else None,
+        )
+    return sums
+
+
+def _to_metrics(row: Mapping[str, Any]) -> dict[str, Any]:
+    metrics = to_mapping(row["run_data"].get("metrics"))
+    names = {"total": "total_tokens", "input": "input_tokens", "output": "output_tokens", "duration": "duration"}
+    return {"marker": None} | {name: metrics.get(stored) for name, stored in names.items()}
 
 
 def to_head(row: Mapping[Any, Any], summary: SessionSummary, sums: Any) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -14,14 +14,14 @@ from sqlalchemy import (
     select,
 )
 
-from lib.records import RunStatus, SessionKind, SessionSummary
+from lib.records import RunStatus, SessionSummary
+from lib.storage.first_questions import read_first_question
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part, parse_part
-from lib.storage.legacy_runs import read_legacy_runs
-from lib.storage.reading import to_run_records_of_blob
+from lib.storage.legacy_runs import read_legacy_rows
+from lib.storage.reading.stored import to_session_kind
 from lib.storage.run_queue import LiveRun
 from lib.storage.schema import runs, sessions
-from lib.storage.staging import FIRST_QUESTION_LENGTH
 from lib.storage.writing import OUR_KEY
 
 _STATUS = {
@@ -33,7 +33,6 @@ _STATUS = {
     "RUNNING": RunStatus.RUNNING,
     "PENDING": RunStatus.WAITING,
 }
-_KINDS = {kind.value: kind for kind in SessionKind}
 
 SESSION_COLUMNS = (
     *(sessions.c.session_id, sessions.c.session_type, sessions.c.user_id),
@@ -77,8 +76,8 @@ class Sums(NamedTuple):
 class Details:
     """What a list shows of sessions beside their rows, by session id."""
 
-    runs: Mapping[str, int] = field(default_factory=dict)
-    last: Mapping[str, tuple[str, RunStatus]] = field(default_factory=dict)  # run id, status as if it were not live
+    runs: dict[str, int] = field(default_factory=dict)
+    last: dict[str, tuple[str, RunStatus]] = field(default_factory=dict)  # run id, status as if it were not live
     first_questions: Mapping[str, str] = field(default_factory=dict)
     sums: Mapping[str, Sums] = field(default_factory=dict)
 
@@ -91,37 +90,46 @@ class Details:
         )
 
 
-def read_details(connection: Connection, rows: Sequence[Mapping[str, Any]], *, counted: bool = False) -> Details:
-    """Return number of runs (unless they are `counted` elsewhere), last run and first question of some sessions."""
+def read_details(
+    connection: Connection,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    counted: bool = False,
+    legacy: Mapping[str, Sequence[Mapping[str, Any]]] | None = None,
+) -> Details:
+    """Return number of runs (unless they are `counted` elsewhere), last run and first question of some sessions.
+
+    `legacy` are the runs in the sessions' own rows, where somebody has read them already.
+    """
     ids = [row["session_id"] for row in rows]
     if not ids:
         return Details()
     top_level = (runs.c.session_id.in_(ids), runs.c.parent_run_id.is_(None))
     statement = select(runs.c.session_id, func.count()).where(*top_level).group_by(runs.c.session_id)
     counts = [] if counted else connection.execute(statement).all()
-    unnamed = [row["session_id"] for row in rows if not _first_question(row)]
-    last = _read_last_runs(connection, ids)
-    legacy = _read_legacy_details(connection, [session_id for session_id in ids if session_id not in last])
-    return legacy | Details(
-        runs={row[0]: row[1] for row in counts},
-        last=last,
-        first_questions=_read_first_questions(connection, unnamed),
-    )
-
-
-def _read_legacy_details(connection: Connection, ids: Sequence[str]) -> Details:
-    """Return the same of sessions that Agno 2 wrote: their runs are in their rows."""
-    found = {
-        session_id: to_run_records_of_blob(stored) for session_id, stored in read_legacy_runs(connection, ids).items()
+    older = read_legacy_rows(connection, ids) if legacy is None else legacy
+    asked = {
+        row["session_id"]: read_first_question(connection, row["session_id"], older=older.get(row["session_id"], ()))
+        for row in rows
+        if not _first_question(row)
     }
-    return Details(
-        runs={session_id: len(records) for session_id, records in found.items()},
-        last={session_id: (records[-1].run_id, records[-1].status) for session_id, records in found.items()},
-        first_questions={
-            session_id: records[0].question[:FIRST_QUESTION_LENGTH]
-            for session_id, records in found.items()
-            if records[0].question
-        },
+    found = Details(
+        runs={row[0]: row[1] for row in counts},
+        last=_read_last_runs(connection, ids),
+        first_questions={session_id: question for session_id, question in asked.items() if question},
+    )
+    return _with_older(found, older) if older else found
+
+
+def _with_older(found: Details, older: Mapping[str, Sequence[Mapping[str, Any]]]) -> Details:
+    """Return details with the runs in the rows of sessions that Agno 2 wrote, which came before all others."""
+    tops = {session_id: [row for row in rows if row["parent_run_id"] is None] for session_id, rows in older.items()}
+    last = {session_id: rows[-1] for session_id, rows in tops.items() if rows}
+    return replace(
+        found,
+        runs=found.runs | {session_id: found.runs.get(session_id, 0) + len(rows) for session_id, rows in tops.items()},
+        last={session_id: (row["run_id"], _to_status(row["status"], None)) for session_id, row in last.items()}
+        | found.last,
     )
 
 
@@ -148,33 +156,6 @@ def _read_last_runs(connection: Connection, ids: Sequence[str]) -> dict[str, tup
     return {row.session_id: (row.run_id, _to_status(row.status, row.marker)) for row in found}
 
 
-def _read_first_questions(connection: Connection, ids: Sequence[str]) -> dict[str, str]:
-    """Return the first questions of sessions that other programs wrote: from their first run, cut on the server."""
-    questions: dict[str, str] = {}
-    for session_id in ids:
-        content = func.substr(json_part(runs.c.run_data, "$.input.input_content"), 1, 8 * FIRST_QUESTION_LENGTH)
-        found = connection.execute(
-            select(content.label("content"))
-            .where(runs.c.session_id == session_id, runs.c.parent_run_id.is_(None))
-            .order_by(runs.c.run_index, runs.c.created_at, runs.c.run_id)
-            .limit(1)
-        ).first()
-        if found is not None and found.content:
-            questions[session_id] = _to_question(str(found.content))
-    return questions
-
-
-def _to_question(content: str) -> str:
-    value = parse_part(content)
-    if value is None:  # cut in the middle: the beginning of a JSON text is good enough to show
-        value = content.strip('"[{')
-    if isinstance(value, list) and value and isinstance(value[-1], Mapping):
-        value = value[-1].get("content")
-    if isinstance(value, Mapping):
-        value = value.get("content")
-    return str(value or "").strip()[:FIRST_QUESTION_LENGTH]
-
-
 def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[LiveRun] = ()) -> SessionSummary:
     """Return what a list shows of a session; `live` are its own live runs."""
     ours = _ours(row)
@@ -182,7 +163,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[
     last_run_id, last_status = details.last.get(session_id, (None, None))
     states = {run.run_id: run.state for run in live}
     sums = details.sums.get(session_id)
-    kind = _KINDS.get(row["session_type"], SessionKind.AGENT)
+    kind = to_session_kind(row)
     title = parse_part(row["title"])
     tags = ours.get("tags")
     return SessionSummary(

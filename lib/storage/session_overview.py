@@ -16,8 +16,10 @@ from sqlalchemy import ColumnElement, Connection, inspect, literal_column, selec
 from lib.errors import RunNotFound, SessionNotFound
 from lib.records import Reader, RunStatus, SessionSummary
 from lib.storage.connector import Connector
+from lib.storage.first_questions import read_first_question
 from lib.storage.identity import exactly, is_storable_id
-from lib.storage.reading.loose import to_list, to_mapping, to_optional_text, to_text, to_time
+from lib.storage.legacy_runs import place_of, to_legacy_rows
+from lib.storage.reading.loose import to_text, to_time
 from lib.storage.run_queue import RunQueue
 from lib.storage.schema import runs, sessions
 from lib.storage.stored_sessions import StoredSession
@@ -45,19 +47,16 @@ class SessionOverview:
     heads: tuple[RunHead, ...]
     tops: Mapping[str, str]  # every run of the session -> the top-level run it is under
     live: Mapping[str, RunStatus] = field(default_factory=dict)
-    older_format: bool = False  # all runs lie in the session's row: there are no columns to read
+    first_question: str | None = None  # of the first run, where the session's row does not hold it
+    older_format: bool = False  # some runs lie in the session's row, which has no columns for them: it was read whole
 
     @property
     def summary(self) -> SessionSummary:
         """What a list shows of the session; its runs are counted, not read."""
-        ours = to_mapping(self.session.session_data.get("roundtable"))
         if self.older_format:
             return self.session.summary
-        return replace(
-            self.session.summary,
-            runs=len(self.heads),
-            first_question=to_optional_text(ours.get("first_question")),
-        )
+        told = self.session.summary
+        return replace(told, runs=len(self.heads), first_question=told.first_question or self.first_question)
 
     @property
     def fingerprint(self) -> str:
@@ -101,7 +100,7 @@ class SessionOverviews:
         if row is None or not (reader.admin or row.get("user_id") == reader.user_id):
             raise SessionNotFound(session_id)
         live = self._queue.live_states([session_id]) if self._queue else {}
-        if to_list(row.get("runs")):
+        if to_legacy_rows(row, [head._mapping for head in rows]):
             return self._of_older_format(row, live)
         tops = _find_tops({head.run_id: head.parent_run_id for head in rows})
         heads = tuple(
@@ -114,7 +113,11 @@ class SessionOverviews:
             for head in rows
             if tops[head.run_id] == head.run_id
         )
-        return SessionOverview(session=StoredSession(row=row, run_rows=()), heads=heads, tops=tops, live=live)
+        session = StoredSession(row=row, run_rows=())
+        first_question = None
+        if heads and not session.summary.first_question:
+            first_question = self._connector.read(lambda connection: read_first_question(connection, session_id))
+        return SessionOverview(session=session, heads=heads, tops=tops, live=live, first_question=first_question)
 
     def get_runs(self, overview: SessionOverview, run_ids: Iterable[str] | None = None) -> StoredSession:
         """Return the session with the bodies of these top-level runs and of all under them; None: of all its runs."""
@@ -176,12 +179,7 @@ def _read_heads(
         .order_by(runs.c.parent_run_id, runs.c.run_index, runs.c.created_at, runs.c.run_id)
     )
     heads: Sequence[Any] = connection.execute(statement).all()
-    return dict(found), sorted(heads, key=_place_in_session)
-
-
-def _place_in_session(head: Any) -> tuple[Any, ...]:
-    """Return where a run stands, as Agno reads a session back: runs without a place come first."""
-    return head.run_index is not None, head.run_index or 0, head.created_at or 0, head.run_id
+    return dict(found), sorted(heads, key=lambda head: place_of(head._mapping))
 
 
 def _read_bodies(connection: Connection, session_id: str, run_ids: Sequence[str] | None) -> list[Mapping[str, Any]]:

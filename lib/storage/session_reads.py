@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -31,10 +31,9 @@ from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
 from lib.storage.identity import as_reader, exactly, is_storable_id, to_scope
-from lib.storage.legacy_runs import read_legacy_runs
 from lib.storage.media import MediaFolder
 from lib.storage.outbox import Outbox
-from lib.storage.reading import to_run_record, to_run_records_of_blob
+from lib.storage.reading import to_run_record
 from lib.storage.run_queue import LiveRun, RunQueue
 from lib.storage.schema import sessions
 from lib.storage.writing import is_deleted
@@ -219,14 +218,7 @@ class SessionReads:
         )
         live = self._queue.live_states([session_id])
         items = tuple(to_run_record(row, members.get(row["run_id"], ()), live_run_ids=live) for row in reversed(rows))
-        if older is None:
-            items = (*self._list_legacy_runs(session_id, {row["run_id"] for row in rows}), *items)
         return Page(items=items, next_cursor=older)
-
-    def _list_legacy_runs(self, session_id: str, known: Collection[str]) -> tuple[RunRecord, ...]:
-        """Return the runs in the row of a session that Agno 2 wrote; they came before all others."""
-        found = self._connector.read(lambda connection: read_legacy_runs(connection, [session_id]))
-        return to_run_records_of_blob([run for run in found.get(session_id, ()) if run.get("run_id") not in known])
 
     def get_run(self, run_id: str, *, user_id: str | Reader) -> RunRecord:
         """Return a run with the member runs under it."""
@@ -236,7 +228,7 @@ class SessionReads:
         return to_run_record(row, members.get(run_id, ()), live_run_ids=live)
 
     def get_run_row(self, run_id: str, *, user_id: str | Reader) -> Mapping[str, Any]:
-        """Return the run's row as it is stored, `run_data` parsed."""
+        """Return the run's row as it is stored, `run_data` parsed; one that lies in its session's row, as a row."""
         scope = to_scope(user_id)
         if not is_storable_id(run_id):
             raise RunNotFound(run_id)
@@ -244,6 +236,10 @@ class SessionReads:
         if row is None:
             raise RunNotFound(run_id)
         return row
+
+    def is_run_id_taken(self, run_id: str, *, user_id: str) -> bool:
+        """Whether one of the user's runs has a row with this id; cheaper than to look for the run."""
+        return self._connector.read(lambda connection: run_lists.has_row(connection, run_id=run_id, user_id=user_id))
 
     def get_image(self, run_id: str, image_id: str, *, user_id: str | Reader) -> bytes:
         """Return the bytes of an image of a run that the user may read. Nothing is fetched from any address.

@@ -14,7 +14,9 @@ from sqlalchemy import Connection, insert, select, update
 
 from lib.errors import InvalidInput, RunNotFound, SessionNotFound
 from lib.records import ImageRecord, SessionKind
+from lib.storage.first_questions import FIRST_QUESTION_LENGTH
 from lib.storage.identity import exactly
+from lib.storage.legacy_runs import read_legacy_rows
 from lib.storage.run_queue import enter
 from lib.storage.schema import runs, sessions
 from lib.storage.writing import (
@@ -28,7 +30,6 @@ from lib.storage.writing import (
 )
 
 TITLE_OF_A_QUESTION = 60
-FIRST_QUESTION_LENGTH = 500
 _INTERRUPTED = "Interrupted before the answer was saved."
 
 
@@ -120,6 +121,9 @@ def stage(connection: Connection, staged: StagedQuestion) -> None:
     )
     if is_deleted(connection, "run", staged.run_id):
         raise RunNotFound(staged.run_id)
+    older = read_legacy_rows(connection, [staged.session_id]).get(staged.session_id, ())
+    if staged.run_id in {row["run_id"] for row in older}:
+        raise RunNotFound(staged.run_id)
     found = connection.execute(select(runs.c.session_id).where(exactly(runs.c.run_id, staged.run_id))).first()
     if found is not None:
         if found.session_id != staged.session_id:
@@ -149,7 +153,8 @@ def _note_question(connection: Connection, session: Mapping[str, Any], *, asked:
 
 def _holds_no_run(connection: Connection, session_id: str) -> bool:
     """Whether a session holds no run yet."""
-    return connection.execute(select(runs.c.run_id).where(runs.c.session_id == session_id).limit(1)).first() is None
+    stored = connection.execute(select(runs.c.run_id).where(runs.c.session_id == session_id).limit(1)).first()
+    return stored is None and not read_legacy_rows(connection, [session_id])
 
 
 def to_title(question: str) -> str:

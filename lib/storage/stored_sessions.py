@@ -17,12 +17,15 @@ from sqlalchemy import ColumnElement, Connection, create_engine, event, inspect,
 from sqlalchemy.engine import make_url
 
 from lib.errors import DatabaseUnavailable, SessionNotFound
-from lib.records import RunRecord, RunStatus, SessionKind, SessionSummary
+from lib.records import RunRecord, RunStatus, SessionSummary
 from lib.settings import Settings
 from lib.storage.connector import Connector, build_connector, to_stored_text
+from lib.storage.first_questions import FIRST_QUESTION_LENGTH
 from lib.storage.identity import exactly, is_storable_id
-from lib.storage.reading import to_run_records, to_run_records_of_blob
-from lib.storage.reading.loose import to_list, to_mapping, to_optional_text, to_text, to_time
+from lib.storage.legacy_runs import in_stored_order, to_legacy_rows
+from lib.storage.reading import to_run_records
+from lib.storage.reading.loose import to_mapping, to_optional_text, to_text, to_time
+from lib.storage.reading.stored import to_session_kind
 from lib.storage.schema import runs, sessions
 
 _EVERYTHING: ColumnElement[Any] = literal_column("*")
@@ -50,27 +53,26 @@ class StoredSession:
     @cached_property
     def runs(self) -> tuple[RunRecord, ...]:
         """All runs in stored order with their member runs under them; none is lost (`to_run_records`)."""
-        known = {str(row.get("run_id")) for row in self.run_rows}
-        older = [run for run in to_list(self.row.get("runs")) if to_mapping(run).get("run_id") not in known]
-        if not older:
-            return to_run_records(self.run_rows, live_run_ids=self.live)
-        return (*to_run_records_of_blob(older), *to_run_records(self.run_rows, live_run_ids=self.live))
+        older = to_legacy_rows(self.row, self.run_rows)
+        rows = in_stored_order([*older, *self.run_rows]) if older else self.run_rows
+        return to_run_records(rows, live_run_ids=self.live)
 
     @property
     def summary(self) -> SessionSummary:
         """What a list shows of it."""
         row = self.row
-        kind = to_text(row.get("session_type"))
-        known = SessionKind(kind) if kind in ("team", "agent", "workflow") else SessionKind.TEAM
+        kind = to_session_kind(row)
         ours = to_mapping(self.session_data.get("roundtable"))
         top = [run for run in self.runs if run.parent_run_id is None]
         return SessionSummary(
             session_id=to_text(row.get("session_id")),
             user_id=to_optional_text(row.get("user_id")),
-            kind=known,
-            component_id=to_text(row.get(f"{known}_id")),
+            kind=kind,
+            component_id=to_text(
+                row.get(f"{kind}_id") or row.get("team_id") or row.get("agent_id") or row.get("workflow_id")
+            ),
             title=to_optional_text(self.session_data.get("session_name")),
-            first_question=top[0].question if top else None,
+            first_question=to_optional_text(ours.get("first_question")) or _find_first_question(top),
             runs=len(top),
             created_at=to_time(row.get("created_at")) or _LONG_AGO,
             updated_at=to_time(row.get("updated_at")) or to_time(row.get("created_at")) or _LONG_AGO,
@@ -78,6 +80,12 @@ class StoredSession:
             forked_from_session_id=to_optional_text(self.session_data.get("forked_from_session_id")),
             title_by=to_optional_text(ours.get("title_by")),
         )
+
+
+def _find_first_question(runs: Sequence[RunRecord]) -> str | None:
+    """Return the first question of some runs; a team's introduction, which comes before it, asks nothing."""
+    asked = (run.question.strip()[:FIRST_QUESTION_LENGTH] for run in runs)
+    return next(filter(None, asked), None)
 
 
 class StoredSessions:

@@ -20,6 +20,7 @@ from sqlalchemy.dialects import mysql
 from lib.errors import RunNotFound, SessionDamaged, SessionNotFound
 from lib.storage.identity import exactly
 from lib.storage.json_parts import json_part
+from lib.storage.legacy_runs import read_legacy_rows
 from lib.storage.schema import deleted, runs, sessions, to_deleted_key
 
 OUR_KEY = "roundtable"
@@ -179,10 +180,16 @@ def write_run(connection: Connection, write: RunWrite) -> Written:
 
 
 def next_run_index(connection: Connection, session_id: str) -> int:
-    """Return the place after the last run; the session's row must be locked."""
+    """Return the place after the last run, as Agno counts: what lies in the session's row comes first.
+
+    The session's row must be locked.
+    """
     last = connection.execute(
         select(func.max(runs.c.run_index)).where(exactly(runs.c.session_id, session_id))
     ).scalar_one()
+    if last is None:
+        older = read_legacy_rows(connection, [session_id]).get(session_id, ())
+        last = older[-1]["run_index"] if older else None
     return 0 if last is None else int(last) + 1
 
 

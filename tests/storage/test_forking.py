@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lib.storage.forking import Renaming, build_renaming, select_runs, to_forked_row
+from lib.storage.legacy_runs import to_legacy_rows
 
 
 def leader_row() -> dict[str, Any]:
@@ -95,3 +98,40 @@ def test_a_fork_up_to_a_run_takes_its_members_wherever_their_rows_stand() -> Non
 def test_a_fork_up_to_a_run_that_is_not_there_is_refused() -> None:
     with pytest.raises(KeyError):
         select_runs([leader_row()], upto_run_id="member-run")
+
+
+def test_a_paused_run_waits_for_the_member_s_run_of_the_fork() -> None:
+    paused = leader_row()
+    requirement = {"id": "need-1", "member_run_id": "member-run", "tool_execution": {"tool_call_id": "call-1"}}
+    paused["run_data"]["requirements"] = [requirement]
+    (leader, member), _ = fork([paused, member_row()])
+    (copied,) = leader["run_data"]["requirements"]
+    assert copied == requirement | {"member_run_id": member["run_id"]}
+
+
+FOLDER = Path(__file__).parents[1] / "data" / "stored_sessions"
+
+
+def list_links(value: Any, key: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every id in Agno's own part of a run with the key that holds it."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            if name not in ("content", "tool_args", "arguments", "result", "session_state"):
+                yield from list_links(inner, name)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from list_links(inner, key)
+    elif isinstance(value, str):
+        yield key, value
+
+
+@pytest.mark.parametrize("file", sorted(FOLDER.glob("*.json")), ids=lambda file: file.stem)
+def test_no_link_of_a_real_session_s_fork_points_at_its_source(file: Path) -> None:
+    tables = json.loads(file.read_text())
+    rows = [row | {"run_data": json.loads(row["run_data"])} for row in tables.get("agno_runs", ())]
+    rows = rows or to_legacy_rows(tables["agno_sessions"][0], ())
+    renaming = build_renaming(rows, session_id="s1", new_session_id="new")
+    forked = [to_forked_row(row, renaming) for row in rows]
+    old = {*renaming.runs, *renaming.messages, "s1"}
+    assert [link for link in list_links(forked) if link[1] in old] == []
+    assert {link for link in list_links(rows) if link[1] in old}

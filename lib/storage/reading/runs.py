@@ -50,16 +50,15 @@ def to_run_records(rows: Iterable[Mapping[str, Any]], *, live_run_ids: Live = fr
     return _read_all([StoredRun.from_row(row) for row in rows], live_run_ids)
 
 
+def to_question(run_data: Any) -> str:
+    """Return what a run was asked, out of its JSON; no text where nothing tells."""
+    return _question(StoredRun.from_data(to_mapping(run_data)))
+
+
 def to_run_records_of_columns(rows: Iterable[Mapping[str, Any]]) -> tuple[RunRecord, ...]:
     """Return the runs of a session as rows without their bodies tell of them: nothing was asked or said in them."""
     stored = [StoredRun(row=row, data={}) for row in rows]
     return _read_all(stored, frozenset())
-
-
-def to_run_records_of_blob(runs: Iterable[Any], *, live_run_ids: Live = frozenset()) -> tuple[RunRecord, ...]:
-    """Return the runs of an older session row, whose `runs` column holds them all as one JSON list."""
-    readable = (run for run in runs if isinstance(run, Mapping))
-    return _read_all([StoredRun.from_data(run, place) for place, run in enumerate(readable)], live_run_ids)
 
 
 def _read_all(stored: Sequence[StoredRun], live_run_ids: Live) -> tuple[RunRecord, ...]:

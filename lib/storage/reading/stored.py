@@ -18,16 +18,25 @@ _STATUS = {
     "RUNNING": RunStatus.RUNNING,
     "PENDING": RunStatus.WAITING,
 }
+_KINDS = {kind.value: kind for kind in SessionKind}
+
+
+def to_session_kind(row: Mapping[str, Any]) -> SessionKind:
+    """Return whose session a row is; where it does not say, by the id that is set, as Agno does."""
+    stored = to_text(row.get("session_type"))
+    if stored in _KINDS:
+        return _KINDS[stored]
+    told = (SessionKind.AGENT, SessionKind.TEAM, SessionKind.WORKFLOW)
+    return next((kind for kind in told if row.get(f"{kind}_id")), SessionKind.AGENT)
 
 
 @dataclass(slots=True)
 class StoredRun:
-    """A row of `agno_runs`, a run of the older blob, or a run that is kept inside another one."""
+    """A row of `agno_runs`, or a run that is kept inside another one."""
 
     row: Mapping[str, Any]
     data: Mapping[str, Any]
     notes: list[str] = field(default_factory=list)
-    place: int | None = None  # in the blob of an older session row, which has no run_index
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> StoredRun:
@@ -46,9 +55,9 @@ class StoredRun:
         return stored
 
     @classmethod
-    def from_data(cls, data: Mapping[str, Any], place: int | None = None) -> StoredRun:
-        """Read a run that has no row of its own: of an older session's blob, or a member response."""
-        return cls(row={}, data=data, place=place)
+    def from_data(cls, data: Mapping[str, Any]) -> StoredRun:
+        """Read a run that has no row of its own: one that is kept inside another."""
+        return cls(row={}, data=data)
 
     def get(self, name: str) -> Any:
         """Return a column, else the same name in the JSON."""
@@ -88,7 +97,7 @@ class StoredRun:
     @property
     def run_index(self) -> int | None:
         """The place in the session that Agno reads it back at."""
-        return to_int(self.row.get("run_index")) if self.place is None else self.place
+        return to_int(self.row.get("run_index"))
 
     @property
     def status(self) -> RunStatus:
