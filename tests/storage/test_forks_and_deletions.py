@@ -11,7 +11,7 @@ from lib.errors import InvalidInput, RunNotFound, SessionNotFound
 from lib.storage.heads import facts, heads
 from lib.storage.media import references
 from lib.storage.schema import run_queue, runs, sessions
-from lib.storage.search_index import texts
+from lib.storage.search_tables import texts
 from tests.storage.stored import listed, rows_of, session_of, with_image
 from tests.storage.workers import new_id, stage, store_runs
 
