@@ -305,6 +305,25 @@ DAMAGE = {
     "a list": "[1, 2, 3]",
     "nothing": "",
     "nested": '{"messages": ' + '{"a":' * 3000 + "1" + "}" * 3000 + "}",
+    "half an emoji": json.dumps(
+        {
+            "input": {"input_content": "half \ud83d"},
+            "status": "COMPLETED",
+            "content": "\ude00 half",
+            "messages": [
+                {"role": "user", "content": "half \ud83d", "id": "m1"},
+                {
+                    "role": "assistant",
+                    "content": "\ude00",
+                    "id": "m2",
+                    "tool_calls": [
+                        {"id": "c1", "function": {"name": "get_\ud83d", "arguments": '{"city": "\\ud83d"}'}}
+                    ],
+                },
+                {"role": "tool", "content": "\ud83d", "id": "m3", "tool_call_id": "c1", "tool_name": "get_\ud83d"},
+            ],
+        }
+    ),
     "script": json.dumps(
         {
             "input": {"input_content": "<script>alert(1)</script> ![x](https://evil.example/x.png) \x1b[2J $x$"},

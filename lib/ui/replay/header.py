@@ -49,6 +49,7 @@ STATUS_COLORS: Mapping[RunStatus, Literal["green", "red", "orange", "blue"]] = M
 def draw_session_line(opened: OpenedReplay) -> None:
     """Draw which session this is."""
     st.html(REPLAY_STYLE)
+    mend_page_links()
     summary = opened.summary
     facts = [
         line(_component_name(opened), 40),
@@ -68,7 +69,6 @@ def draw_session_line(opened: OpenedReplay) -> None:
                 icon=":material/forum:",
                 query_params={"session": summary.session_id},
             )
-            mend_page_links()
 
 
 def _component_name(opened: OpenedReplay) -> str:

@@ -58,8 +58,14 @@ def to_parsed(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def to_json_text(row: Mapping[str, Any]) -> str:
-    """Return the whole row as JSON text."""
-    return json.dumps(to_parsed(row), ensure_ascii=False, indent=2, default=str)
+    """Return the whole row as JSON text that can be written as UTF-8."""
+    value = to_parsed(row)
+    text = json.dumps(value, ensure_ascii=False, indent=2, default=str)
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a character, which only its number can name
+        return json.dumps(value, indent=2, default=str)
+    return text
 
 
 def _parse(value: Any) -> Any:

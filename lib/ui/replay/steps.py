@@ -216,7 +216,7 @@ def _draw_body(step: Step, key: str, keys: DrawnKeys) -> None:
                     draw_result(step.result, f"result_{key}")
         case StepKind.EVENT:
             draw_text(step.text or "", key)
-            draw_arguments(step.raw, key)
+            draw_arguments(step.raw, key, label="JSON")
         case StepKind.PAUSED:
             st.caption(f"Waits for {line(step.text or 'a person')}.")
         case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.STOPPED | StepKind.CONTINUED | StepKind.RETRIED:

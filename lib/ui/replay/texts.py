@@ -60,13 +60,13 @@ def draw_result(text: str, key: str) -> None:
         draw_text(text, key)
 
 
-def draw_arguments(arguments: Mapping[str, Any], key: str) -> None:
-    """Draw the arguments of a call: short ones on one line, others as folded JSON."""
+def draw_arguments(arguments: Mapping[str, Any], key: str, *, label: str = "Arguments (JSON)") -> None:
+    """Draw the arguments of a call, or what else has names: short ones on one line, others as folded JSON."""
     text = json.dumps(dict(arguments), ensure_ascii=False, default=str)
     if len(text) <= 160:
         st.code(escape_controls(text), language="json", wrap_lines=True)
         return
-    with st.expander("Arguments (JSON)", key=f"arguments_{key}", type="compact", on_change="rerun") as folded:
+    with st.expander(label, key=f"arguments_{key}", type="compact", on_change="rerun") as folded:
         if folded.open:
             draw_text(json.dumps(dict(arguments), ensure_ascii=False, default=str, indent=2), f"arguments_{key}")
 
