@@ -97,11 +97,15 @@ class SessionHistory:
         """Return the runs that the history of `run` is taken from: a member's own, where it is a member's."""
         if run.parent_run_id is None:
             return self.runs
-        parts = (part for top in self.runs for part in top.walk())
-        return in_stored_order(part for part in parts if part.component_id == run.component_id)
+        own = [part for top in self.runs for part in top.walk() if part.component_id == run.component_id]
+        # A run without a place has no row: it is kept inside another one, or known by the events of its leader's alone.
+        placed = in_stored_order(part for part in own if part.run_index is not None)
+        return [*placed, *(part for part in own if part.run_index is None)]
 
     def _was_there(self, other: RunRecord, asked: RunRecord) -> bool:
         """Whether `other` was stored when `asked` began; a member finds what its leader's run found, and that run's own."""
+        if _was_paused(other):  # it was stored when it paused, long before it ended
+            other = replace(other, ended_at=None)
         tops = self._tops.get(other.run_id, other), self._tops.get(asked.run_id, asked)
         if tops[0] is tops[1] or asked.parent_run_id is None:
             return is_before(other, asked)
@@ -114,7 +118,7 @@ class SessionHistory:
             seen.add(source_id)
             source = self._by_id.get(source_id)
             if source is None:
-                return _at_its_question(here) if _has_history(here) else here
+                return _at_its_question(here) if _took_over_history(here) else here
             if not _has_history(source):
                 return here
             here = source
@@ -177,6 +181,22 @@ def _originals_first(runs: Sequence[RunRecord]) -> list[RunRecord]:
 
 def _has_history(run: RunRecord) -> bool:
     return any(message.from_history for message in run.messages)
+
+
+def _took_over_history(run: RunRecord) -> bool:
+    """Whether the history in a run was that of the run it answers anew, of which no row is left; else it was read anew.
+
+    Agno notes how many messages it took over. They are the ones before the new answer; with the history, if that was
+    there already.
+    """
+    data: Any = run.raw.get("run_data", run.raw)
+    taken = data.get("forked_from_message_index") if isinstance(data, Mapping) else None
+    history = sum(message.from_history for message in run.messages)
+    if not history or not isinstance(taken, int):
+        return history > 0
+    began = whole_second(run.started_at)
+    before = sum(not m.from_history and m.created_at is not None and m.created_at < began for m in run.messages)
+    return taken > history + 1 if before != taken else False
 
 
 def _at_its_question(run: RunRecord) -> RunRecord:

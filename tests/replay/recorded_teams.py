@@ -222,6 +222,15 @@ class RecordedTeam:
         (new,) = (row["run_id"] for row in self.rows() if row["run_id"] not in known and not row["parent_run_id"])
         return str(new)
 
+    def resume(self, run_id: str) -> None:
+        """Agree to what a paused run asks for, and let it go on to its end."""
+        paused: Any = self.team.get_run_output(run_id=run_id, session_id=SESSION, user_id=USER)
+        for requirement in paused.requirements:
+            requirement.confirm()
+        self.team.continue_run(
+            run_id=run_id, requirements=paused.requirements, session_id=SESSION, user_id=USER, stream=False
+        )
+
     def delete(self, run_id: str) -> None:
         """Delete a run and its members' runs from the database, and let ten seconds pass.
 

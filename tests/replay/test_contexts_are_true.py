@@ -39,17 +39,18 @@ from tests.replay.accounts import (
 from tests.replay.recorded_teams import SESSION, RecordedTeam, Shape
 
 TRUTH = os.environ.get("HYPOTHESIS_PROFILE") == "truth"
-EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "1000")) if TRUTH else 20
+EXAMPLES = int(os.environ.get("TRUTH_EXAMPLES", "1000")) if TRUTH else 250
 PHASES = [Phase.explicit, Phase.reuse, Phase.generate]  # no shrinking: every example runs real teams
 
 thoroughly = settings(
     max_examples=EXAMPLES,
     phases=PHASES,
+    derandomize=not TRUTH,  # everybody's run tries the same ones
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
 )
 
-pytestmark = [pytest.mark.timeout(0)] if TRUTH else []
+pytestmark = [pytest.mark.timeout(0 if TRUTH else 600)]
 
 questions = st.sampled_from(
     [
@@ -79,6 +80,7 @@ turns = st.one_of(
         st.sampled_from(["stream", "whole", "concurrent"]),
     ),
     st.tuples(st.just("pause"), st.just("please approve"), st.sampled_from(["stream", "whole"])),
+    st.tuples(st.just("resume"), st.integers(0, 9), st.none()),
     st.tuples(st.just("regenerate"), st.integers(0, 9), st.none()),
     st.tuples(st.just("delete"), st.integers(0, 9), st.none()),
 )
@@ -128,6 +130,7 @@ class Played:
     new_answers: dict[str, Row] = field(default_factory=dict)  # the run that a run answers anew, as it stood
     given: list[tuple[list[str], Counter[tuple[str, Shape]]]] = field(default_factory=list)
     deleted: set[str] = field(default_factory=set)
+    resumed: set[str] = field(default_factory=set)
     concurrent: set[str] = field(default_factory=set)  # runs whose members worked side by side
 
     def account_of(self, run_id: str, limits: Limits | None = None) -> Account:
@@ -141,11 +144,16 @@ class Played:
         if source is None:
             return account_for(rows, limits)
         aside = [row | {"status": "REGENERATED"} if row["run_id"] == source["run_id"] else row for row in rows]
-        if not any(message.get("from_history") for message in source["run_data"].get("messages") or []):
+        if not has_history(source):
             return account_for(aside, limits)
         original = self.account_of(source["run_id"], limits)
         of_source = [row for row in aside if source["run_id"] in (row["run_id"], row["parent_run_id"])]
         return Account(given=original.given, absent=original.absent | account_for(of_source, limits).absent)
+
+
+def has_history(row: Row) -> bool:
+    """Whether history messages are stored with a run."""
+    return any(message.get("from_history") for message in row["run_data"].get("messages") or [])
 
 
 def play(team: RecordedTeam, script: Mapping[str, Any], limits: Limits) -> Played:
@@ -171,6 +179,14 @@ def play(team: RecordedTeam, script: Mapping[str, Any], limits: Limits) -> Playe
                     source = completed[what % len(completed)]
                     run_ids = [team.regenerate(source["run_id"])]
                     played.new_answers[run_ids[0]] = source
+                case "resume":
+                    # Without history in its row Agno asks the session anew, and stores that as if it had been first.
+                    paused = [row for row in top if row["status"] == "PAUSED" and has_history(row)]
+                    if not paused:
+                        continue
+                    run_ids = [paused[what % len(paused)]["run_id"]]
+                    team.resume(run_ids[0])
+                    played.resumed |= set(run_ids)
                 case "together":
                     run_ids = team.ask_together(what)
                 case _:
@@ -178,8 +194,13 @@ def play(team: RecordedTeam, script: Mapping[str, Any], limits: Limits) -> Playe
                         team.ask(what, stream=how != "whole", stop=action == "stop", concurrent=how == "concurrent")
                     ]
         played.concurrent |= {run_id for run_id in run_ids if action == "together" or how == "concurrent"}
-        played.before |= dict.fromkeys(run_ids, before)
-        played.given.append((run_ids, given))
+        for run_id in run_ids:
+            played.before.setdefault(run_id, before)
+        earlier = next((recorded for asked, recorded in played.given if asked == run_ids), None)
+        if earlier is None:
+            played.given.append((run_ids, given))
+        else:
+            earlier += given
         if script["slowly"]:
             team.pass_time()
     return played
@@ -222,6 +243,28 @@ FAILED = ("fail", "please fail", "whole")
     {"num_history_messages": 1},
     {},
     {},
+)
+@example(  # a new answer that read its history anew, its original deleted, was itself answered anew
+    {
+        "turns": [
+            FAILED,
+            ("together", ["hello", "ask desk2"], None),
+            ("fail", "ask weather failing", "whole"),
+            ("regenerate", 1, None),
+            ("delete", 2, None),
+            ("regenerate", 3, None),
+        ],
+        "slowly": True,
+    },
+    {},
+    {"max_tool_calls_from_history": 0},
+    {},
+)
+@example(  # two members each of two runs at once, beside one of which no row is left
+    {"turns": [("together", ["ask weather finance aloud", "ask finance broken"] * 2, None)] * 2, "slowly": True},
+    {"num_history_runs": 6},
+    {},
+    {"num_history_messages": 1},
 )
 @example({"turns": HELLOS, "slowly": False}, {"num_history_messages": 2}, {}, {})  # the same as a window of one run
 @given(script=scripts, limit=limits, tool_filter=filters, of_member=of_members)
@@ -272,8 +315,10 @@ def check_ledger(run_id: str, replay: Replay, played: Played, rows: list[Row]) -
     run = replay.get_run(run_id)
     own = {message.message_id for part in run.walk() for message in part.messages}
     known = {run_id for run_id, _ in stored_places(rows)}  # not a member that failed while it streamed (F12)
+    # What a run said after it was resumed is absent for the reason that it was paused.
+    paused = {place[0] for place, reason in account.absent.items() if reason == "run_paused"} & played.resumed
     right = {
-        place: account.absent.get(place, "later")
+        place: account.absent.get(place, "run_paused" if place[0] in paused else "later")
         for place in stored_places(rows)
         if place[1] not in own and place[1] not in account.given_ids
     }
@@ -321,12 +366,14 @@ def check_ledger_of_member(part: RunRecord, replay: Replay, played: Played, rows
 def check_doubts(told: Mapping[Place, AbsentMessage], run_id: str, played: Played, rows: list[Row]) -> None:
     """Hold it against the account that a reason can not be told: other settings had given every run just the same.
 
-    Two things are lost with a deleted run: what it was given, and when it set the answer aside that it replaced.
+    When a paused run was resumed is told in whole seconds. Two things are lost with a deleted run: what it was given, and when it set the answer aside that it replaced.
     """
     if not told:
         return
     event("a reason is left open")
     offered = {place: {str(item.reason), *map(str, item.or_else)} for place, item in told.items()}
+    for place in [place for place in offered if place[0] in played.resumed]:  # within a second no row tells when it was
+        assert offered.pop(place) <= LIMIT_REASONS | {"run_paused"}
     replaced = {row["run_data"].get("regenerated_from") for row in rows}
     undated = {row["run_id"] for row in rows if row["status"] == "REGENERATED" and row["run_id"] not in replaced}
     if played.deleted:
