@@ -50,7 +50,7 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
     asked = Counter(part.member_id for part in parts)
     given: set[tuple[str, str]] = set()
     used = list_results_used(run)
-    for part in parts:
+    for part, result_used in zip(parts, used, strict=True):
         task = (part.member_id, _plain(part.task))
         member_run = part.run
         duration_s = member_run.duration_s if member_run and member_run.duration_s is not None else part.call.duration_s
@@ -68,18 +68,19 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
             failed=part.call.failed or (member_run is not None and member_run.status is RunStatus.FAILED),
             duration_s=duration_s,
             tokens=member_run.total_tokens if member_run else Tokens(),
-            result_used=used.get(part.call.tool_call_id),
+            result_used=result_used,
         )
-        given.add(task)
+        if not part.call.given_up:  # a run that begins anew asks anew
+            given.add(task)
 
 
-def list_results_used(run: RunRecord) -> dict[str, bool | None]:
-    """Return by tool call whether the leader's later words hold anything that a result says and question and task did not.
+def list_results_used(run: RunRecord) -> list[bool | None]:
+    """Return of each delegation whether the leader's later words hold anything that its result says and question and task did not.
 
     Compared are numbers and the longer words. A result that says too little of its own, and a leader that went on without
     words or with very few ("Yes, take one."), cannot be judged: None.
     """
-    used: dict[str, bool | None] = {}
+    used: list[bool | None] = []
     later: set[str] = set()
     spoken: set[str] = set()
     for part in reversed(run.segments):
@@ -88,11 +89,11 @@ def list_results_used(run: RunRecord) -> dict[str, bool | None]:
             judged = run.status is RunStatus.COMPLETED and (
                 bool(facts & later) or (_is_telling(facts) and _is_telling(spoken))
             )
-            used[part.call.tool_call_id] = bool(facts & later) if judged else None
+            used.append(bool(facts & later) if judged and not part.call.given_up else None)
         if isinstance(part, TextSegment):
             spoken |= _facts(part.text)
         later |= _facts(_words_of(part))
-    return used
+    return used[::-1]
 
 
 def brings_news(result: str | None, earlier: str | None) -> bool:

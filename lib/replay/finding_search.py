@@ -121,8 +121,10 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
                     f"Completed, but its member {member_run.component_id!r} failed in {member_run.run_id}: {member_run.error or 'no reason stored'}",
                 )
     given: dict[tuple[str, str], DelegationSegment] = {}
-    used = list_results_used(run)
-    for part in (part for part in run.segments if isinstance(part, DelegationSegment)):
+    delegations = [part for part in run.segments if isinstance(part, DelegationSegment)]
+    for part, used in zip(delegations, list_results_used(run), strict=True):
+        if part.call.given_up:
+            continue  # the run began anew after it, and may well ask the same again
         first = given.get(_task(part))
         if first is not None and first.call.tool_call_id != part.call.tool_call_id:
             yield finding_of(
@@ -133,7 +135,7 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
         failed = part.call.failed or part.run is None or part.run.status is not RunStatus.COMPLETED
         if not failed:
             given.setdefault(_task(part), part)  # what failed may well be asked again
-        if not failed and used.get(part.call.tool_call_id) is False:
+        if not failed and used is False:
             yield finding_of(
                 FindingKind.IGNORED_MEMBER_RESULT,
                 run,

@@ -99,3 +99,17 @@ def test_a_call_that_fails_ends_once_among_others_of_its_id(agno):
     told = [(step.tool_name, step.failed, step.result) for step in replay.steps(run) if step.tool_name]
     assert told == [("fail", True, "no one"), ("note", False, "noted two")]
     assert replay.findings() == ()
+
+
+def test_an_ignored_result_is_told_from_a_used_one(agno):
+    answers = (
+        ("", [ask("m", "first")]),
+        ("", [ask("m", "second")]),
+        "It is 1122 in all, and nothing else is to be said.",
+    )
+    member = agno.build_member("It is 1122.", "It is 3344.")
+    agno.run(agno.build_team(*answers, members=[member], call_id="call_0"))
+    replay = agno.replay()
+    assert [delegation.result_used for delegation in replay.delegations(replay.runs[0])] == [True, False]
+    (found,) = replay.findings()
+    assert "3344" in found.evidence

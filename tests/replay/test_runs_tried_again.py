@@ -104,6 +104,8 @@ def test_a_delegation_of_the_failed_attempt_keeps_its_members_run(agno):
         "text 12, then.",
     ]
     assert seen_in(watch(agno.events, run)) == seen_in(run)
+    assert replay.findings() == ()
+    assert [delegation.repeated for delegation in replay.delegations(run)] == [False, False]
 
 
 def test_a_member_that_is_tried_again_is_one_run(agno):
