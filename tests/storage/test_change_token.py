@@ -25,6 +25,7 @@ class Watcher:
     def __init__(self, database, user_id="ann", limit=15):
         self.store, self.user_id, self.limit = database.sessions, user_id, limit
         self.token, self.items = self.look()
+        self.run_id = ""
 
     def look(self):
         token = self.store.get_change_token(user_id=self.user_id, limit=self.limit)
