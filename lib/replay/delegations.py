@@ -75,10 +75,10 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
 
 
 def list_results_used(run: RunRecord) -> list[bool | None]:
-    """Return of each delegation whether the leader's later words hold anything that its result says and question and task did not.
+    """Return of each delegation whether the leader's later words hold anything that only its result says.
 
-    Compared are numbers and the longer words. A result that says too little of its own, and a leader that went on without
-    words or with very few ("Yes, take one."), cannot be judged: None.
+    What question and task said does not count. Compared are numbers and the longer words. A result that says too little
+    of its own, and a leader that went on without words or with very few ("Yes, take one."), cannot be judged: None.
     """
     used: list[bool | None] = []
     later: set[str] = set()

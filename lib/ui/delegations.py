@@ -75,7 +75,8 @@ def draw_tool_call(call: ToolCallRecord, keys: DrawnKeys, *, running: bool) -> N
         time = seconds_in_words(elapsed_s(call.started_at) if in_work else call.duration_s)
         mark = ":red[:material/error:]" if call.failed else ":material/build:"
         name = f":shimmer[{plain_label(call.tool_name)}]" if in_work else plain_label(call.tool_name)
-        st.caption(" · ".join(part for part in (f"{mark} {name}", "failed" if call.failed else "", time) if part))
+        outcome = "failed" if call.failed else _GIVEN_UP if call.given_up else ""
+        st.caption(" · ".join(part for part in (f"{mark} {name}", outcome, time) if part))
         result = "" if in_work or call.result is None else f"\n→ {call.result}"
         text = signature_in_words(call) + result
         if len(text) > LONG_RESULT:
@@ -106,7 +107,8 @@ def _label(delegation: DelegationSegment, state: RunStatus, name: str) -> str:
         time = seconds_in_words(elapsed_s(call.started_at), whole=True)
     else:
         time = seconds_in_words(run.duration_s if run and run.duration_s is not None else call.duration_s)
-    parts = [f"**{plain_label(name, 40)}**", plain_label(delegation.task, TASK_IN_LABEL)]
+    given_up = _GIVEN_UP if call.given_up else ""
+    parts = [f"**{plain_label(name, 40)}**", plain_label(delegation.task, TASK_IN_LABEL), given_up]
     return " · ".join([*(part for part in parts if part), *([f":gray[{time}]"] if time else [])])
 
 
@@ -122,6 +124,7 @@ def _state(delegation: DelegationSegment, *, leader_live: bool) -> RunStatus:
     return RunStatus.RUNNING if leader_live else RunStatus.STOPPED
 
 
+_GIVEN_UP = "in an attempt that failed"
 _ICONS = {
     RunStatus.RUNNING: "spinner",
     RunStatus.COMPLETED: ":material/check_circle:",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from streamlit.testing.v1 import AppTest
 
@@ -51,6 +53,15 @@ def test_a_card_says_who_works_on_what_and_for_how_long():
 def test_a_tool_call_shows_what_was_asked_and_what_came_back():
     codes = [element.value for element in draw(run("r1", *two_delegations())).code]
     assert codes == ['get_weather(city="Paris")\n→ 14 °C', 'get_price(city="Paris")\n→ 12 USD']
+
+
+def test_calls_of_an_attempt_that_failed_say_so():
+    made = tool_call("c1", given_up=True)
+    asked = delegation("Finance", "ACME?")
+    asked = replace(asked, call=replace(asked.call, given_up=True))
+    screen = draw(run("r1", ToolSegment(call=made), asked, TextSegment(text="At the second attempt: 14 °C.")))
+    assert "in an attempt that failed" in screen.caption[0].value
+    assert "in an attempt that failed" in screen.expander[0].label
 
 
 def test_a_member_that_failed_says_so_on_its_card():
