@@ -12,7 +12,7 @@ from agno.run.base import RunStatus
 from agno.run.team import TeamRunInput, TeamRunOutput
 from sqlalchemy import Connection, insert, select, update
 
-from lib.errors import InvalidInput, RunNotFound, SessionNotFound
+from lib.errors import InvalidInput, RunNotFound, RunRefused, SessionNotFound
 from lib.records import ImageRecord, SessionKind
 from lib.storage.first_questions import FIRST_QUESTION_LENGTH
 from lib.storage.identity import exactly
@@ -106,7 +106,12 @@ def _insert_session(
 
 
 def stage(connection: Connection, staged: StagedQuestion) -> None:
-    """Store the question, or find it stored already."""
+    """Store the question, or find it stored already.
+
+    Raises:
+        SessionNotFound, RunNotFound: an id is taken or was deleted.
+        RunRefused: the session is held with another team or agent.
+    """
     title = to_title(staged.question)
     asked = {"first_question": staged.question.strip()[:FIRST_QUESTION_LENGTH], "title_by": "question"}
     session = ensure_session(
@@ -119,6 +124,7 @@ def stage(connection: Connection, staged: StagedQuestion) -> None:
         ours=asked,
         title=title,
     )
+    _check_component(session, staged)
     if is_deleted(connection, "run", staged.run_id):
         raise RunNotFound(staged.run_id)
     older = read_legacy_rows(connection, [staged.session_id]).get(staged.session_id, ())
@@ -133,6 +139,17 @@ def stage(connection: Connection, staged: StagedQuestion) -> None:
     _note_question(connection, session, asked=asked, title=title)
     connection.execute(insert(runs).values(**_marker_row(staged, place)))
     enter(connection, session_id=staged.session_id, run_id=staged.run_id, user_id=staged.user_id)
+
+
+def _check_component(session: Mapping[str, Any], staged: StagedQuestion) -> None:
+    """Refuse a question to one team in a session of another, whose history it would answer from."""
+    kind = session["session_type"]
+    held_with = session.get(f"{kind}_id")
+    if kind != staged.kind.value or held_with not in (None, "", staged.component_id):
+        raise RunRefused(
+            f"This session is held with the {kind} {held_with or '?'!r}; {staged.component_id!r} cannot be asked in it. "
+            "Begin a new session."
+        )
 
 
 def _note_question(connection: Connection, session: Mapping[str, Any], *, asked: Mapping[str, Any], title: str) -> None:

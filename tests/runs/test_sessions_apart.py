@@ -7,8 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from lib.errors import SessionNotFound
-from lib.records import Reader, SessionFilter, SessionState
+from lib.errors import RunRefused, SessionNotFound
+from lib.records import Reader, SessionFilter, SessionKind, SessionState
 from lib.roundtable import open_roundtable
 
 WORDS = ("bird", "stone", "river", "candle", "ladder", "pepper")
@@ -50,6 +50,15 @@ def test_a_run_without_a_session_id_gets_a_new_one_and_says_so(roundtable):
     assert "bird" not in second.wait(30).answer
     assert second.snapshot().session_id == second.session_id
     assert roundtable.store.get_run(second.run_id, user_id="ann").session_id == second.session_id
+
+
+@pytest.mark.parametrize("kind", list(SessionKind))
+def test_a_team_is_not_asked_in_a_session_of_another_team_agent_or_workflow(roundtable, kind):
+    held = roundtable.store.create_session(user_id="ann", component_id="weather", kind=kind)
+    with pytest.raises(RunRefused, match=f"held with the {kind} 'weather'"):
+        roundtable.engine.start("hello", user_id="ann", team="market-desk", session_id=held.session_id)
+    assert roundtable.store.list_runs(held.session_id, user_id="ann").items == ()
+    assert not roundtable.engine.live(user_id="ann")
 
 
 def test_only_the_users_that_are_named_exactly_read_as_admins(database_settings):
