@@ -213,8 +213,9 @@ def test_ticks_stay_with_their_sessions_when_the_order_changes(app, roundtable):
     for title in ("Berlin", "Aachen", "Chemnitz"):
         add(roundtable, "What is the weather in Paris?", title=title)
     sessions_page(app)
-    tick(app, "Berlin", "Chemnitz")
     app.selectbox(key="sessions_sort").set_value("title").run()
+    tick(app, "Berlin", "Chemnitz")
+    app.selectbox(key="sessions_sort").set_value("title-reversed").run()
     app.button(key="bar_delete").click().run()
     assert all(f"**{title}**" in words(app) for title in ("Berlin", "Chemnitz")) and "**Aachen**" not in words(app)
 
