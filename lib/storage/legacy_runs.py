@@ -23,7 +23,7 @@ from lib.storage.schema import StoredNumber, runs, sessions
 
 Row = Mapping[str, Any]
 
-_holders = table(
+holders = table(
     sessions.name,
     *(column(name, String()) for name in ("session_id", "user_id")),
     *(column(name, StoredNumber()) for name in ("created_at", "updated_at")),
@@ -89,10 +89,10 @@ def place_of(row: Row) -> tuple[Any, ...]:
 
 def read_legacy_rows(connection: Connection, session_ids: Collection[str]) -> dict[str, list[dict[str, Any]]]:
     """Return the runs in the rows of some sessions, as `to_legacy_rows` does, by session id; only sessions with any."""
-    if not session_ids or not _has_runs_column(connection):
+    if not session_ids or not has_legacy_runs(connection):
         return {}
-    holding = (_holders.c.session_id.in_(list(session_ids)), func.length(_holders.c.runs) > _EMPTY)
-    found = [dict(row) for row in connection.execute(select(_holders).where(*holding)).mappings()]
+    holding = (holders.c.session_id.in_(list(session_ids)), func.length(holders.c.runs) > _EMPTY)
+    found = [dict(row) for row in connection.execute(select(holders).where(*holding)).mappings()]
     known: dict[str, list[Row]] = {}
     if found:
         of_these = runs.c.session_id.in_([session["session_id"] for session in found])
@@ -104,14 +104,14 @@ def read_legacy_rows(connection: Connection, session_ids: Collection[str]) -> di
 
 def find_legacy_row(connection: Connection, run_id: str, *, user_id: str | None) -> dict[str, Any] | None:
     """Return a run that lies in the row of one of the user's sessions (None: of anybody's), as a row."""
-    if not _has_runs_column(connection):
+    if not has_legacy_runs(connection):
         return None
     # A part of the id that stands in the text as it is, however often that was encoded.
     part = max(re.split(r"[^A-Za-z0-9-]+", run_id), key=len)
-    stored = _holders.c.runs
-    statement = select(_holders.c.session_id).where(func.length(stored) > _EMPTY, func.instr(stored, part) > 0)
+    stored = holders.c.runs
+    statement = select(holders.c.session_id).where(func.length(stored) > _EMPTY, func.instr(stored, part) > 0)
     if user_id is not None:
-        statement = statement.where(exactly(_holders.c.user_id, user_id))
+        statement = statement.where(exactly(holders.c.user_id, user_id))
     for session_id in connection.execute(statement).scalars().all():
         for row in read_legacy_rows(connection, [session_id]).get(session_id, ()):
             if row["run_id"] == run_id:
@@ -125,10 +125,10 @@ def remove_legacy_runs(connection: Connection, session_id: str, run_ids: Collect
     Raises:
         SessionDamaged: the column cannot be read, and holds one of them.
     """
-    if not _has_runs_column(connection):
+    if not has_legacy_runs(connection):
         return
-    here = exactly(_holders.c.session_id, session_id)
-    blob = connection.execute(select(_holders.c.runs).where(here)).scalar() or "[]"
+    here = exactly(holders.c.session_id, session_id)
+    blob = connection.execute(select(holders.c.runs).where(here)).scalar() or "[]"
     try:
         stored = from_json(blob)
     except (ValueError, RecursionError):
@@ -139,10 +139,11 @@ def remove_legacy_runs(connection: Connection, session_id: str, run_ids: Collect
     if stored and len(kept) < len(stored):
         told = to_json(kept)
         twice = isinstance(json.loads(blob), str)
-        connection.execute(update(_holders).where(here).values(runs=to_json(told) if twice else told))
+        connection.execute(update(holders).where(here).values(runs=to_json(told) if twice else told))
 
 
-def _has_runs_column(connection: Connection) -> bool:
+def has_legacy_runs(connection: Connection) -> bool:
+    """Whether sessions can hold runs in their rows here: the column is there."""
     known = _has_column.get(connection.dialect)
     if known is None:
         known = "runs" in {found["name"] for found in inspect(connection).get_columns(sessions.name)}

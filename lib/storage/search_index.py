@@ -4,14 +4,14 @@ It follows Agno's run rows, whoever wrote them: `update` takes in what is new or
 batches, so that a background thread can keep it current. What it holds is a copy; a hit is shown only while its run is
 still there and its session is still the user's.
 
-Not indexed: runs inside an older session row (Agno 2.x kept them there), and all but the first `MAX_TEXT_LENGTH`
+Runs that Agno 2 keeps in a session's row are in it too (`legacy_texts`). Not indexed: all but the first `MAX_TEXT_LENGTH`
 characters of a question or an answer.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,6 +21,7 @@ from lib.records import Page, Reader, SearchHit, TextSegment
 from lib.storage.connector import Connector
 from lib.storage.cursors import check_limit
 from lib.storage.identity import exactly, owned_by, to_scope
+from lib.storage.legacy_texts import LegacyLook, LegacyLooks, compare, list_present
 from lib.storage.reading import to_run_record
 from lib.storage.schema import runs, sessions
 from lib.storage.search_looks import Look, SearchLooks, list_changed, list_gone, note_place, to_fingerprint
@@ -40,6 +41,7 @@ class SearchIndex:
         """Search what `create_search_tables` has made room for."""
         self._connector = connector
         self._looks = SearchLooks()
+        self._legacy = LegacyLooks()
 
     # -- keeping it current ----------------------------------------------------------------------------------------
 
@@ -47,9 +49,14 @@ class SearchIndex:
         """Take in the next batch of new or changed runs; return how many were read (0: rest a while)."""
         look = self._connector.read(self._looks.look)
         # Most looks find nothing: those must not take SQLite's one writer's lock.
-        if look.is_empty:
+        if not look.is_empty:
+            return self._connector.write(lambda connection: self._take_in(connection, look))
+        older = self._connector.read(self._legacy.look)
+        if not (older.changed or older.gone):
             return 0
-        return self._connector.write(lambda connection: self._take_in(connection, look))
+        taken_in = self._connector.write(lambda connection: self._take_in_legacy(connection, older))
+        self._legacy.note(older)
+        return taken_in
 
     def _take_in(self, connection: Connection, look: Look) -> int:
         connection.execute(select(progress).with_for_update()).all()  # one process at a time
@@ -62,7 +69,16 @@ class SearchIndex:
         note_place(connection, look)
         return len(look.new) or (len(bodies) if look.goes_on else 0)
 
-    def _remember(self, connection: Connection, row: RowMapping) -> None:
+    def _take_in_legacy(self, connection: Connection, look: LegacyLook) -> int:
+        connection.execute(select(progress).with_for_update()).all()  # one process at a time
+        now = compare(connection, look.seen)
+        for run_id in (*now.gone, *(row["run_id"] for row in now.changed)):
+            forget_text(connection, self._connector.dialect, run_id)
+        for row in now.changed:
+            self._remember(connection, row)
+        return len(now.gone) + len(now.changed)
+
+    def _remember(self, connection: Connection, row: Mapping[Any, Any]) -> None:
         owner = row["owner"] or ""  # nobody's: found by those who may read everybody's
         record = to_run_record({**row})
         answer = "\n".join(segment.text for segment in record.segments if isinstance(segment, TextSegment))
@@ -75,7 +91,7 @@ class SearchIndex:
                 session_id=row["session_id"],
                 user_id=owner,
                 asked_at=row["created_at"] or 0,
-                fingerprint=to_fingerprint(row),
+                fingerprint=row.get("fingerprint") or to_fingerprint(row),
                 question=_storable(question),
                 answer=_storable(answer),
                 words=words if on_mysql else None,
@@ -186,7 +202,7 @@ def _still_there(connection: Connection, rows: Sequence[RowMapping], user_id: st
         .join_from(runs, sessions, runs.c.session_id == sessions.c.session_id)
         .where(runs.c.run_id.in_(ids), owned_by(sessions.c.user_id, user_id))
     )
-    there = set(connection.execute(statement).scalars())
+    there = set(connection.execute(statement).scalars()) | list_present(connection, rows)
     return [row for row in rows if row["run_id"] in there]
 
 

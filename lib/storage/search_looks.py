@@ -14,6 +14,7 @@ from typing import Any
 
 from sqlalchemy import Connection, func, literal, select, update
 
+from lib.storage.legacy_texts import list_kept
 from lib.storage.schema import runs, sessions
 from lib.storage.search_tables import progress, texts
 from lib.storage.sweeping import Order, Place, Sweep
@@ -124,4 +125,6 @@ def list_gone(connection: Connection, run_ids: Sequence[str]) -> list[str]:
     if not run_ids:
         return []
     there = set(connection.execute(select(runs.c.run_id).where(runs.c.run_id.in_(run_ids))).scalars())
+    if len(there) < len(set(run_ids)):
+        there |= list_kept(connection, set(run_ids) - there)
     return [run_id for run_id in dict.fromkeys(run_ids) if run_id not in there]

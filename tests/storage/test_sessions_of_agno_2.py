@@ -30,10 +30,7 @@ DATA = {"session_state": {"budget": "40k"}, "session_name": "Paris trip", "of an
 def database(database_settings):
     """A database that Agno 2 made: its sessions have a column for their runs."""
     made = open_database(database_settings)
-    kind = "JSON" if made.dialect == "mysql" else "TEXT"
-    made.connector.write(
-        lambda connection: connection.execute(text(f"ALTER TABLE agno_sessions ADD COLUMN runs {kind}"))
-    )
+    made.connector.write(lambda connection: connection.execute(text("ALTER TABLE agno_sessions ADD COLUMN runs JSON")))
     made.close()
     opened = open_database(database_settings)
     yield opened
@@ -375,3 +372,59 @@ def test_runs_that_cannot_be_read_are_left_as_they_are(damaged):
     with pytest.raises(SessionDamaged):
         damaged.sessions.delete_run(read[0].run_id, user_id="ann")
     assert raw(damaged, column="runs") == cut
+
+
+def found_words(database, words, user_id="ann") -> set[str]:
+    return {hit.run_id for hit in database.search.search(words, user_id=user_id).items}
+
+
+@EVERY_VERSION
+def test_words_of_runs_in_the_session_s_row_are_found_while_they_are_there(database, database_url, version):
+    put(database, version)
+    follow(database)
+    tops = listed_runs(database)
+    chosen = tops[1]
+    found = found_words(database, chosen.question)
+    assert chosen.run_id in found
+    assert found <= {run.run_id for run in tops}
+    assert found_words(database, chosen.question, user_id="bob") == set()
+    for _ in range(3):
+        assert database.follow() == 0
+    assert found_words(database, chosen.question) == found
+    plain: Any = open_plain_db(database_url)
+    plain.delete_run(chosen.run_id)  # by another program
+    engine_of(plain).dispose()
+    assert found_words(database, chosen.question) == found - {chosen.run_id}
+    other = listed_runs(database)[0]
+    assert other.run_id in found_words(database, other.answer)
+    database.sessions.delete_run(other.run_id, user_id="ann")
+    assert other.run_id not in found_words(database, other.answer)
+    database.sessions.delete_session("s1", user_id="ann")
+    assert found_words(database, tops[-1].question) == set()
+
+
+def test_words_of_runs_stay_found_once_over_agno_s_own_migration(database, database_url):
+    put(database)
+    follow(database)
+    before = found_words(database, "weather")
+    plain: Any = open_plain_db(database_url)
+    assert v3_0_0.up(plain, "sessions", "agno_sessions")
+    engine_of(plain).dispose()
+    assert len(before) == 3
+    for _ in range(2):
+        hits = database.search.search("weather", user_id="ann").items
+        assert len(hits) == len({hit.run_id for hit in hits})
+        follow(database)
+    assert found_words(database, "weather") == before
+
+
+def test_what_agno_2_adds_to_a_session_later_is_found(database):
+    runs = stored_runs("agno-2.6.22")
+    put(database, runs=twice(runs[:1]))
+    follow(database)
+    assert found_words(database, "finance") == set()
+    with database.engine.begin() as connection:
+        statement = text("UPDATE agno_sessions SET runs = :runs, updated_at = updated_at + 1")
+        connection.execute(statement, {"runs": twice(runs)})
+    follow(database)
+    assert found_words(database, "finance")
