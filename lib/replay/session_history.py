@@ -128,7 +128,8 @@ class SessionHistory:
         """Return a run as it stood when `asked` began, and how it may have stood as well, where that is not told."""
         if other.status is RunStatus.REGENERATED:
             aside = self._was_set_aside(other, asked, given)
-            complete = _with_status(other, RunStatus.COMPLETED)
+            unfinished = _was_paused(other) and not _answer_is_given(other, given) and _ended_after(other, asked)
+            complete = _with_status(other, RunStatus.PAUSED if unfinished else RunStatus.COMPLETED)
             return (other, complete) if aside is None else (other if aside else complete, None)
         if other.status is RunStatus.COMPLETED and _was_paused(other) and not _answer_is_given(other, given):
             done = _was_written_before(other, asked)
@@ -218,6 +219,10 @@ def _was_paused(run: RunRecord) -> bool:
     """Whether a run once waited for somebody's decision."""
     data: Any = run.raw.get("run_data", run.raw)
     return isinstance(data, Mapping) and bool(data.get("requirements"))
+
+
+def _ended_after(other: RunRecord, asked: RunRecord) -> bool:
+    return bool(other.ended_at and asked.started_at and whole_second(other.ended_at) > whole_second(asked.started_at))
 
 
 def _was_written_before(other: RunRecord, asked: RunRecord) -> bool | None:

@@ -260,6 +260,21 @@ FAILED = ("fail", "please fail", "whole")
     {"max_tool_calls_from_history": 0},
     {},
 )
+@example(  # paused when another was asked, resumed and answered anew since
+    {
+        "turns": [
+            ("ask", "tool 1", "stream"),
+            ("pause", "please approve", "stream"),
+            ("stop", "a long question", "concurrent"),
+            ("resume", 0, None),
+            ("regenerate", 1, None),
+        ],
+        "slowly": True,
+    },
+    {},
+    {},
+    {},
+)
 @example(  # two members each of two runs at once, beside one of which no row is left
     {"turns": [("together", ["ask weather finance aloud", "ask finance broken"] * 2, None)] * 2, "slowly": True},
     {"num_history_runs": 6},
