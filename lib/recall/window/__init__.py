@@ -19,6 +19,7 @@ Runs must be given in stored order, oldest first: run_index, then creation, then
 
     places.py    which runs: steps 1 to 3
     messages.py  which of their messages: steps 4 to 6
+    evidence.py  the other way round: which settings could have given a history
 """
 
 from __future__ import annotations
