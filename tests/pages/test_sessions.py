@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import streamlit as st
+from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from lib.errors import SessionNotFound
@@ -285,6 +286,26 @@ def test_an_admin_searches_in_the_sessions_of_the_user_that_is_chosen(app, round
         app.selectbox(key="sessions_owner").set_value(chosen).run()
         hits = " ".join(button.label for button in app.button if (button.key or "").startswith("sessions_hits_"))
         assert {user_id for user_id in ("ann", "bob", "analyst") if f"bird{user_id}" in hits} == found
+
+
+def test_an_admin_lists_the_sessions_that_belong_to_nobody(app, roundtable, monkeypatch):
+    add(roundtable, "Remember: the secret word is bird", user_id="ann", title="Of Ann")
+    stray = add(roundtable, "Remember: the secret word is owl", user_id="bob", title="Of nobody")
+    roundtable.database.connector.write(
+        lambda connection: connection.execute(
+            text("UPDATE agno_sessions SET user_id = NULL WHERE session_id = :session_id"), {"session_id": stray}
+        )
+    )
+    while roundtable.database.follow():
+        pass
+    monkeypatch.setenv("ADMIN_USERS", "analyst")
+    sessions_page(app)
+    assert "nobody (1)" in app.selectbox(key="sessions_owner").options
+    app.selectbox(key="sessions_owner").set_value("").run()
+    assert titles(app) == ["Of nobody"] and "of nobody" in words(app)
+    app.text_input(key="sessions_text").set_value("secret").run()
+    hits = [button.label for button in app.button if (button.key or "").startswith("sessions_hits_")]
+    assert len(hits) == 1 and "owl" in hits[0]
 
 
 def test_nobody_else_is_offered_other_users_sessions(app, roundtable):
