@@ -70,7 +70,8 @@ def _step_text(step: Step) -> str:
         case StepKind.EVENT:
             return f"event {step.text}: {_short(json.dumps(step.raw, ensure_ascii=False, default=str))}"
         case StepKind.PAUSED:
-            return f"paused, waits for {_short(step.text or 'a person')}"
+            waits = "waits" if step.ended_at is None else "waited"
+            return f"paused, {waits} for {_short(step.text or 'a person')}"
         case StepKind.RETRIED:
             return "begins anew: the attempt before failed"
         case StepKind.STOPPED | StepKind.CONTINUED:

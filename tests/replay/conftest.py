@@ -13,6 +13,6 @@ from tests.replay.plain_agno import PlainAgno
 @pytest.fixture
 def agno(tmp_path: Path) -> Iterator[PlainAgno]:
     """Plain Agno over a file of its own."""
-    plain = PlainAgno(tmp_path)
+    plain = PlainAgno(tmp_path / "agno.db")
     yield plain
     plain.close()

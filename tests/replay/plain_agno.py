@@ -92,8 +92,8 @@ def ask(member_id: str, task: str) -> tuple[str, dict[str, Any]]:
 class PlainAgno:
     """One session of a team or an agent that stores its events."""
 
-    def __init__(self, folder: Path) -> None:
-        self.file = folder / "agno.db"
+    def __init__(self, file: Path) -> None:
+        self.file = file
         self.db = SqliteDb(db_file=str(self.file))
         self.events: list[Any] = []  # as they came, words included
 
@@ -148,7 +148,9 @@ class PlainAgno:
 
     def replay(self) -> Replay:
         """Return the session as it is read back."""
-        return Replay(StoredSession(row={"session_id": "s1", "user_id": "ann", "session_type": "team"}, run_rows=self.rows()))
+        return Replay(
+            StoredSession(row={"session_id": "s1", "user_id": "ann", "session_type": "team"}, run_rows=self.rows())
+        )
 
     def close(self) -> None:
         self.db.close()
