@@ -28,11 +28,9 @@ from lib.storage.event_values import DELEGATE_TO_ONE, to_text
 from lib.storage.reading import INTERRUPTED
 from lib.storage.reading.calls import is_delegation, member_of, task_of
 from lib.storage.translation import EventTranslator
-from lib.teams.recording import TEAM_EVENTS_SKIPPED
 
 _EARLY_ENDINGS = ("RunError", "RunCancelled", "RunPaused")
 _ENDINGS = ("RunCompleted", *_EARLY_ENDINGS)
-_NOT_STORED = frozenset(kind.value for kind in TEAM_EVENTS_SKIPPED)
 _AFTER_A_REQUEST = ("ToolCallStarted", "ToolCallCompleted", "ToolCallError", "ModelRequestStarted", *_ENDINGS)
 
 
@@ -60,7 +58,8 @@ class RunRecording:
         self.ended = False
         self.closed = False  # the row is written: what comes after it, but the run's end, is not of the run
         self.interrupted = False  # the process is ending: what is written now is not the end of the run
-        self.events: list[Any] = []  # Agno's events as watchers saw them, but for the words, in order
+        self.not_stored: frozenset[str] = frozenset()  # kinds of events that the team at work does not keep: the words
+        self.events: list[Any] = []  # the others, as watchers saw them, in order
         self._log = log
         self._translator = EventTranslator(question=self.root.question)
         self._links: dict[tuple[str, str], str] = {}  # (leader run id, tool call id) -> member run id
@@ -98,7 +97,7 @@ class RunRecording:
                 continue  # it ends with its leader, which is stopped too: what it still did is shown before
             self.publish(ours)
         self.link(run_id, getattr(event, "tool", None))
-        if event.event not in _NOT_STORED:
+        if event.event not in self.not_stored:
             self.events.append(event)
 
     def _show_refused_calls(self, event: Any, name: str) -> None:

@@ -164,6 +164,7 @@ class RunWorker:
         try:
             team = request.build_team(self._rows.database())
             recording.members.cover(team)
+            recording.not_stored = frozenset(kind.value for kind in team.events_to_skip or ())
             with window_read(history_reach(team, request.window)):
                 run_to_end(self._main(team))
         except RoundtableError as error:  # said by us, for a person
