@@ -10,18 +10,23 @@ from io import TextIOWrapper
 
 
 def read_arguments(parser: ArgumentParser, arguments: Sequence[str] | None = None) -> Namespace:
-    """Return the options of a command line; from here on no character is too strange for the terminal.
+    """Return the options of a command line that may change something; what it prints, any terminal prints.
 
     Ends the program with exit status 2, as argparse does, where an argument is no option, or bytes that are no text.
     """
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    print_any_character()
     given = sys.argv[1:] if arguments is None else arguments
     for argument in given:
         if any("\ud800" <= sign <= "\udfff" for sign in argument):  # what Python makes of such bytes
             parser.error(f"an argument is no UTF-8 text: {escape_controls(argument)}")
     return parser.parse_args(given)
+
+
+def print_any_character() -> None:
+    """Spell out, from here on, what the terminal's encoding has no sign for."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
 
 
 def to_user_id(argument: str) -> str:

@@ -16,7 +16,7 @@ from lib.roundtable import open_roundtable
 from tests.services.app_server import to_environment
 
 ROOT = Path(__file__).resolve().parents[1]
-COMMANDS = ("lib.sessions", "lib.replay", "lib.recall", "lib.demo")
+COMMANDS = ("lib.sessions", "lib.recall", "lib.demo")
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_bytes_that_are_no_text_are_refused_in_words(stored, module):
 
 @pytest.mark.parametrize(
     "arguments",
-    [("lib.sessions", "list", "--user", ""), ("lib.replay", "s", "--user", " "), ("lib.recall", "--user", "", "list")],
+    [("lib.sessions", "list", "--user", ""), ("lib.recall", "--user", "", "list")],
 )
 def test_a_user_that_a_script_left_empty_is_nobody_and_not_the_local_user(stored, arguments):
     done = run(*arguments, **stored[1])

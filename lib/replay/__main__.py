@@ -27,7 +27,7 @@ from lib.storage.replaying import Replay
 from lib.storage.run_findings import find_for_run, find_for_session
 from lib.storage.session_overview import SessionOverview, SessionOverviews
 from lib.storage.stored_sessions import open_for_reading
-from lib.terminal import escape_controls, read_arguments, to_user_id
+from lib.terminal import escape_controls, print_any_character
 
 VIEWS = ("steps", "timeline", "delegations", "context", "findings", "raw")
 
@@ -50,7 +50,8 @@ Exit status: 0 printed; 1 it cannot be read, for the reason in one line; 2 wrong
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the view that is asked for; return 1 where the session cannot be read."""
-    given = read_arguments(_parser(), arguments)
+    print_any_character()
+    given = _parser().parse_args(arguments)  # whatever they hold: of what names nothing, nothing is found
     try:
         settings = load_settings()
         connector = open_for_reading(settings)
@@ -76,9 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("session_id", help="the session to read")
-    parser.add_argument(
-        "--user", metavar="USER_ID", type=to_user_id, help="whose session it must be; without it, anybody's"
-    )
+    parser.add_argument("--user", metavar="USER_ID", help="whose session it must be; without it, anybody's")
     parser.add_argument("--run", metavar="RUN_ID", help="only this run (a member's run too), with the runs under it")
     parser.add_argument("--view", choices=VIEWS, default="steps", help="what to show (steps)")
     parser.add_argument("--json", action="store_true", help="as JSON, for other programs")
