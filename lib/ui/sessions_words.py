@@ -83,7 +83,7 @@ def reason_not_to_go_on(summary: SessionSummary, catalogue: TeamCatalogue, *, us
 
 
 def loss_in_words(loss: Loss) -> str:
-    """Return what a deletion takes away: "2 sessions with 17 runs, 4 member runs and 1 image"."""
+    """Return what a deletion takes away: "2 sessions with 17 runs, 4 member runs and 1 image"; of a run, "1 run"."""
     parts = [
         count_in_words(loss.runs, "run"),
         *([count_in_words(loss.member_runs, "member run")] if loss.member_runs else ()),
@@ -92,7 +92,7 @@ def loss_in_words(loss: Loss) -> str:
         *(["the title made from its question"] if loss.title else ()),
     ]
     listed = " and ".join([", ".join(parts[:-1]), parts[-1]] if len(parts) > 1 else parts)
-    return f"{count_in_words(loss.sessions, 'session')} with {listed}"
+    return f"{count_in_words(loss.sessions, 'session')} with {listed}" if loss.sessions else listed
 
 
 def hit_in_words(hit: SearchHit) -> str:
