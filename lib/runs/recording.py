@@ -18,7 +18,16 @@ from typing import Any
 from agno.models.message import Message
 from agno.run.base import RunContext
 
-from lib.events import DelegationEnded, DelegationLinked, DelegationStarted, RunEnded, RunEvent, ToolEnded, ToolStarted
+from lib.events import (
+    DelegationEnded,
+    DelegationLinked,
+    DelegationStarted,
+    RunEnded,
+    RunEvent,
+    RunRetried,
+    ToolEnded,
+    ToolStarted,
+)
 from lib.records import RunRecord, RunStatus, TextSegment, ToolCallRecord
 from lib.runs.members import MemberNotes
 from lib.runs.reasons import Reason, to_reason
@@ -91,6 +100,8 @@ class RunRecording:
             case "RunError":
                 self.explain(event)
         for ours in self._translator.translate(event):
+            if isinstance(ours, RunRetried):
+                self._forget_attempt(run_id)
             if isinstance(ours, DelegationLinked):
                 self._links[(ours.run_id, ours.tool_call_id)] = ours.member_run_id
             if isinstance(ours, RunEnded) and ours.parent_run_id and ours.status is RunStatus.STOPPED:
@@ -99,6 +110,12 @@ class RunRecording:
         self.link(run_id, getattr(event, "tool", None))
         if event.event not in self.not_stored:
             self.events.append(event)
+
+    def _forget_attempt(self, run_id: str) -> None:
+        """Forget what a failed attempt of a run said: Agno begins it anew, and stores its messages from there on."""
+        self._requests.pop(run_id, None)
+        self._done_at.pop(run_id, None)
+        self._refused.forget(run_id)
 
     def _show_refused_calls(self, event: Any, name: str) -> None:
         """Publish the calls that Agno answered by itself, which it does not report, in their place among the others."""

@@ -51,3 +51,8 @@ class RefusedCalls:
         """Note that the run's model is asked with these messages: the calls in them are told."""
         self._read[run_id] = len(messages)
         self._known.pop(run_id, None)
+
+    def forget(self, run_id: str) -> None:
+        """Forget the run's messages: it begins anew."""
+        self._read.pop(run_id, None)
+        self._known.pop(run_id, None)
