@@ -20,7 +20,7 @@ from sqlalchemy import Engine, event, insert
 
 from benchmarks.databases import Server, open_plain_db
 from benchmarks.turns import engine_of, settings_of
-from lib.records import Page, SessionFilter, SessionOrder, SessionSort, SessionSummary
+from lib.records import Page, SessionFilter, SessionKind, SessionOrder, SessionSort, SessionState, SessionSummary
 from lib.storage import Database, open_database
 from lib.storage.schema import runs, sessions
 
@@ -108,6 +108,16 @@ def measure_sessions(server: Server, *, size: Size, repeats: int) -> list[CallCo
             (
                 "full text, one hit",
                 lambda: search.search(f"answer{one}", user_id=SEARCHING),
+                200,
+                None,
+            ),
+            (
+                "full text, under filters",
+                lambda: search.search(
+                    "weather köln",
+                    user_id=SEARCHING,
+                    where=SessionFilter(state=SessionState.COMPLETED, kind=SessionKind.TEAM),
+                ),
                 200,
                 None,
             ),

@@ -12,17 +12,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Connection, RowMapping, and_, func, insert, or_, select, text
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, text, true
 
-from lib.records import Page, Reader, SearchHit, TextSegment
+from lib.records import LAB_SESSION_PREFIX, Page, Reader, SearchHit, SessionFilter, TextSegment
+from lib.storage import session_lists
 from lib.storage.connector import Connector
 from lib.storage.cursors import check_limit
 from lib.storage.identity import exactly, owned_by, to_scope
 from lib.storage.legacy_texts import LegacyLook, LegacyLooks, compare, list_present
 from lib.storage.reading import to_run_record
+from lib.storage.run_queue import RunQueue
 from lib.storage.schema import runs, sessions
 from lib.storage.search_looks import Look, SearchLooks, list_changed, list_gone, note_place, to_fingerprint
 from lib.storage.search_tables import SQLITE_WORDS, forget_text, progress, texts
@@ -40,6 +43,7 @@ class SearchIndex:
     def __init__(self, connector: Connector) -> None:
         """Search what `create_search_tables` has made room for."""
         self._connector = connector
+        self._queue = RunQueue(connector)
         self._looks = SearchLooks()
         self._legacy = LegacyLooks()
 
@@ -119,28 +123,30 @@ class SearchIndex:
         typed: str,
         *,
         user_id: str | Reader,
-        owner: str | None = None,
+        where: SessionFilter | None = None,
         limit: int = 20,
         cursor: str | None = None,
     ) -> Page[SearchHit]:
         """Return a page of the questions and answers that hold all that was typed, the newest first.
 
-        Of the user's own sessions; for admins of everybody's, sessions without an owner too, or of one `owner` only.
-        Words may be typed half; words in quotes must stand together. Never raises for what is typed.
+        Of the user's own sessions; for admins of everybody's, sessions without an owner too. `where` narrows them as it
+        narrows a list of sessions, but for its words, which are of titles. Words may be typed half; words in quotes
+        must stand together. Never raises for what is typed.
 
         Raises:
             NotAllowed: somebody who is no admin names another owner.
             InvalidInput: the page is empty or too large.
         """
-        scope, limit = to_scope(user_id, owner=owner), check_limit(limit)
-        question = to_search_question(typed)
+        where = replace(where or SessionFilter(), text="")
+        scope, limit = to_scope(user_id, owner=where.owner), check_limit(limit)
+        question, fitting = to_search_question(typed), self._to_fitting(where, scope)
         if not question.terms:
             return Page(items=())
         place = _to_place(cursor)
         hits: list[SearchHit] = []
         for _ in range(_ROUNDS):
             candidates = self._connector.read(
-                lambda connection, place=place: self._read_candidates(connection, question, scope, place)  # type: ignore[misc]
+                lambda connection, place=place: self._read_candidates(connection, question, scope, fitting, place)  # type: ignore[misc]
             )
             for row in candidates:
                 place = (row["asked_at"], row["number"])
@@ -152,10 +158,22 @@ class SearchIndex:
                 return Page(items=tuple(hits))
         return Page(items=tuple(hits), next_cursor=f"{place[0]}.{place[1]}" if place else None)
 
+    def _to_fitting(self, where: SessionFilter, user_id: str | None) -> ColumnElement[bool]:
+        """Return the condition that a text's session fits; only what is narrowed further needs the session's head."""
+        if where == SessionFilter(owner=where.owner, hidden=where.hidden):
+            return true() if where.hidden else ~texts.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
+        live = {run.session_id for run in self._queue.live(user_id=user_id)} if where.state else ()
+        return texts.c.session_id.in_(session_lists.select_fitting(where, user_id=user_id, live=live))
+
     def _read_candidates(
-        self, connection: Connection, question: SearchQuestion, user_id: str | None, place: tuple[int, int] | None
+        self,
+        connection: Connection,
+        question: SearchQuestion,
+        user_id: str | None,
+        fitting: ColumnElement[bool],
+        place: tuple[int, int] | None,
     ) -> Sequence[RowMapping]:
-        statement = select(texts).where(owned_by(texts.c.user_id, user_id))
+        statement = select(texts).where(owned_by(texts.c.user_id, user_id), fitting)
         asked, parameters = self._to_match(question, user_id)
         if asked is not None:
             statement = statement.where(asked)

@@ -273,6 +273,11 @@ def _in_order(counts: Mapping[str, int]) -> dict[str, int]:
     return dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
 
 
+def select_fitting(where: SessionFilter, *, user_id: str | None, live: Collection[str]) -> Select[Any]:
+    """Return the query for the ids of the sessions that fit, for narrowing what hangs on sessions to them."""
+    return select(heads.c.session_id).where(*_to_conditions(where, user_id=user_id, live=live))
+
+
 def _to_conditions(where: SessionFilter, *, user_id: str | None, live: Collection[str]) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = [owned_by(heads.c.user_id, user_id)]
     # Not LIKE: SQLite's ignores case, and every % and _ is a letter here.

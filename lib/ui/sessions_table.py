@@ -54,7 +54,7 @@ def draw_table(page: PageFrame, where: SessionFilter) -> None:
             st.button("Older", key="more_rows", type="tertiary", icon=":material/expand_more:", on_click=_show_more)
     if where.text.strip():
         found = page.roundtable.database.search.search(
-            where.text, user_id=page.identity.reader, owner=where.owner, limit=HITS_SHOWN
+            where.text, user_id=page.identity.reader, where=where, limit=HITS_SHOWN
         )
         draw_hits(found.items, key="sessions_hits")
     st.fragment(_watch, run_every=EVERY_S)(page, where, order, shown)

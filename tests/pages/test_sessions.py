@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,6 +92,29 @@ def test_a_row_is_renamed_in_place_and_a_title_by_hand_stays(app, roundtable):
     assert not any(field.key == f"session_title_{session_id}" for field in app.text_input)
     assert roundtable.store.get_session(session_id, user_id="analyst").title == "Spring in Paris"
     assert not roundtable.store.rename_session(session_id, "Paris weather", user_id="analyst", by="model")
+
+
+def test_a_longer_title_of_another_program_is_offered_cut_to_what_can_be_stored_and_renamed(app, roundtable):
+    session_id = add(roundtable, "What is the weather in Paris?")
+    long = "A title of another program " * 20
+    roundtable.database.connector.write(
+        lambda connection: connection.execute(
+            text("UPDATE agno_sessions SET session_data = :data WHERE session_id = :session_id"),
+            {"data": json.dumps({"session_name": long}), "session_id": session_id},
+        )
+    )
+    sessions_page(app)
+    app.menu_button(key=f"session_menu_{session_id}").click("Rename").run()
+    in_the_row = app.text_input(key=f"session_title_{session_id}")
+    assert in_the_row.value == long[:200]
+    app.button(key=f"keep_session_title_{session_id}").click().run()
+    app.session_state[str(app.dataframe[0].key)] = {"selection": {"rows": [0], "columns": [], "cells": []}}
+    app.run()
+    app.button(key="bar_facts").click().run()
+    in_the_drawer = app.text_input(key=f"facts_title_{session_id}")
+    assert in_the_drawer.value == long[:200]
+    in_the_drawer.set_value(f"{long[:190]} 2024").run()
+    assert roundtable.store.get_session(session_id, user_id="analyst").title == f"{long[:190]} 2024"
 
 
 def test_the_search_finds_titles_as_they_are_typed_and_sentences_below_that_open_the_run(app, roundtable):
@@ -266,7 +290,7 @@ def test_an_admin_reads_other_users_sessions_and_finds_nothing_to_change_them_wi
     app.switch_page("pages/chat.py")
     app.query_params["session"] = anns
     app.run()
-    assert "There is no session" in words(app)
+    assert "It belongs to **ann**" in words(app) and "secret word" not in words(app) and not app.chat_input
 
 
 def test_an_admin_searches_in_the_sessions_of_the_user_that_is_chosen(app, roundtable, monkeypatch):
@@ -286,6 +310,24 @@ def test_an_admin_searches_in_the_sessions_of_the_user_that_is_chosen(app, round
         app.selectbox(key="sessions_owner").set_value(chosen).run()
         hits = " ".join(button.label for button in app.button if (button.key or "").startswith("sessions_hits_"))
         assert {user_id for user_id in ("ann", "bob", "analyst") if f"bird{user_id}" in hits} == found
+
+
+def test_hits_in_questions_and_answers_keep_to_the_filters_of_the_page(app, roundtable):
+    uni, work = add(roundtable, "Does a giraffe swim?", title="Swimming"), add(roundtable, "Does a giraffe fly?")
+    for session_id, name in ((uni, "uni"), (work, "work")):
+        roundtable.store.set_collection(session_id, name, user_id="analyst")
+    while roundtable.database.follow():
+        pass
+    sessions_page(app)
+
+    def hits() -> str:
+        return " ".join(button.label for button in app.button if (button.key or "").startswith("sessions_hits_"))
+
+    app.text_input(key="sessions_text").set_value("giraffe").run()
+    assert "swim" in hits() and "fly" in hits()
+    app.selectbox(key="sessions_collection").set_value("uni").run()
+    assert not app.exception
+    assert "swim" in hits() and "fly" not in hits()
 
 
 def test_an_admin_lists_the_sessions_that_belong_to_nobody(app, roundtable, monkeypatch):

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import Connection, delete, insert
 
 from lib.errors import NotAllowed
-from lib.records import Reader, RunStatus, SearchHit
+from lib.records import Reader, RunStatus, SearchHit, SessionFilter
 from lib.settings import Settings
 from lib.storage.connector import Connector, build_connector
 from lib.storage.schema import runs, sessions
@@ -178,7 +178,7 @@ def take_all(index: SearchIndex) -> int:
 
 
 def found_by(index: SearchIndex, typed: str, user_id: str | Reader, owner: str | None = None) -> set[str]:
-    return {hit.session_id for hit in index.search(typed, user_id=user_id, owner=owner).items}
+    return {hit.session_id for hit in index.search(typed, user_id=user_id, where=SessionFilter(owner=owner)).items}
 
 
 def test_an_admin_searches_everybodys_and_nobodys_sessions_or_those_of_one_user(
@@ -194,7 +194,7 @@ def test_an_admin_searches_everybodys_and_nobodys_sessions_or_those_of_one_user(
     assert found_by(index, "timbuktu", "ann") == found_by(index, "timbuktu", "ann", "ann") == {"anns"}
     for who in ("ann", Reader(user_id="root")):
         with pytest.raises(NotAllowed):
-            index.search("timbuktu", user_id=who, owner="bob")
+            index.search("timbuktu", user_id=who, where=SessionFilter(owner="bob"))
 
 
 def test_what_an_earlier_version_left_out_of_the_index_is_taken_in(index: SearchIndex, connector: Connector) -> None:

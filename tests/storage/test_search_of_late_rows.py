@@ -10,7 +10,7 @@ from sqlalchemy import event, insert, select, text
 
 from benchmarks.databases import open_plain_db
 from lib.errors import InvalidInput
-from lib.records import Reader
+from lib.records import Reader, SessionFilter
 from lib.storage import search_looks
 from lib.storage.schema import runs, sessions
 from lib.storage.search_tables import texts
@@ -122,7 +122,9 @@ def test_nobodys_sessions_are_searched_alone(database):
         )
     )
     follow(database)
-    assert {hit.run_id for hit in database.search.search("zebra", user_id=ADMIN, owner="").items} == {"r2"}
+    assert {
+        hit.run_id for hit in database.search.search("zebra", user_id=ADMIN, where=SessionFilter(owner="")).items
+    } == {"r2"}
     assert found(database, "zebra", ADMIN) == {"r1", "r2"}
 
 
