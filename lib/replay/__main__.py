@@ -136,7 +136,7 @@ class _Printed:
 
     def to_lines(self) -> Iterator[str]:
         """Yield the view for a terminal."""
-        yield from text.write_head(self.overview.summary)
+        yield from text.write_head(self.overview.summary, self.overview.session.notes)
         match self.view:
             case "findings":
                 yield from text.write_findings(self._findings())

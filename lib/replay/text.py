@@ -29,12 +29,14 @@ _MARKS = {
 }
 
 
-def write_head(session: SessionSummary) -> Iterator[str]:
-    """Yield what the session is."""
+def write_head(session: SessionSummary, notes: Iterable[str] = ()) -> Iterator[str]:
+    """Yield what the session is, and what could not be read of its own row."""
     yield _line(f"Session {session.session_id}: {session.name}")
     yield _line(
         f"  of {session.user_id or 'nobody'}, with {session.kind} {session.component_id or '?'}, {session.runs} runs"
     )
+    for note in notes:
+        yield _line(f"  note on the session: {note}")
 
 
 def write_run_head(run: RunRecord) -> Iterator[str]:

@@ -24,7 +24,7 @@ from lib.storage.first_questions import FIRST_QUESTION_LENGTH
 from lib.storage.identity import exactly, is_storable_id
 from lib.storage.legacy_runs import in_stored_order, to_legacy_rows
 from lib.storage.reading import to_run_records
-from lib.storage.reading.loose import to_mapping, to_optional_text, to_text, to_time
+from lib.storage.reading.loose import parse_json, to_list, to_mapping, to_optional_text, to_text, to_time
 from lib.storage.reading.stored import to_session_kind
 from lib.storage.schema import runs, sessions
 
@@ -49,6 +49,23 @@ class StoredSession:
     def session_data(self) -> Mapping[str, Any]:
         """The session's own data: title, state, metrics."""
         return to_mapping(self.row.get("session_data"))
+
+    @cached_property
+    def notes(self) -> tuple[str, ...]:
+        """What is wrong with the session's own row, in sentences; what is wrong with a run stands in its record."""
+        notes = []
+        for name, what in (("runs", "the runs in the session's row"), ("session_data", "the session's own data")):
+            _, damage = parse_json(self.row.get(name))
+            if damage:
+                notes.append(f"Of {what}: {damage}")
+        older = to_list(self.row.get("runs"))
+        ids = [str(run["run_id"]) for run in older if isinstance(run, Mapping) and run.get("run_id")]
+        if len(ids) < len(older):
+            lost = len(older) - len(ids)
+            notes.append(f"In the session's row {lost} of {len(older)} runs have no id or are none; see the raw row.")
+        if len(set(ids)) < len(ids):
+            notes.append("The session's row holds a run of one id more than once.")
+        return tuple(notes)
 
     @cached_property
     def runs(self) -> tuple[RunRecord, ...]:

@@ -88,3 +88,16 @@ def test_bytes_that_are_no_text_hide_no_other_row(stored, session_id):
         "UPDATE agno_runs SET run_data = CAST(x'7b22ff22' AS TEXT) WHERE rowid = (SELECT min(rowid) FROM agno_runs)",
     )
     look_at_everything(session_id)
+
+
+def test_what_is_missing_of_a_row_that_was_cut_off_is_said(stored, session_id):
+    older = '[{"run_id": "first", "team_id": "market-desk"}, {"run_id": "first"}, 7, {"run_id": "second", "con'
+    write(stored, "ALTER TABLE agno_sessions ADD COLUMN runs JSON")
+    write(stored, "UPDATE agno_sessions SET runs = ?", older)
+    page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
+    page.switch_page("pages/replay.py")
+    page.query_params["session"] = session_id
+    page.run()
+    said = " ".join(caption.value for caption in page.caption)
+    assert not page.exception
+    assert "the rest is missing" in said and "1 of 4 runs have no id" in said and "more than once" in said

@@ -62,6 +62,8 @@ def draw_session_line(opened: OpenedReplay) -> None:
         with st.container(gap=None, width="content"):
             st.subheader(line(summary.name, 80), anchor=False)
             st.caption(" · ".join(facts))
+            for note in opened.overview.session.notes:
+                st.caption(f":material/info: {line(note, 300)}")
         if summary.user_id == opened.page.user_id:  # an admin reads here, and only here
             st.page_link(
                 CHAT_PAGE,
