@@ -10,7 +10,7 @@ was, it lies outside the window; and so on.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cached_property
 from typing import Protocol
@@ -95,6 +95,10 @@ class Explanation:
 
     predictions: Sequence[Prediction] = ()  # the likeliest first; where the history is stored, each equals it
     against: int = 0  # so many runs about it were given what no such settings give
+    unstored: Sequence[
+        Prediction
+    ] = ()  # what it can have been where it was not stored with the run, the likeliest first
+    doubt: str = ""  # then: what it goes by, in words
 
 
 Reasons = Mapping[tuple[str, str], tuple[Absence, ...]]
@@ -107,11 +111,14 @@ def list_absent(
     history: SessionHistory,
     standing: Standing,
     predictions: Iterable[Prediction],
+    *,
+    unknown: bool = False,
 ) -> tuple[AbsentMessage, ...]:
     """Return every message of the session that a run of it was not given.
 
     `given` holds the ids of the messages of its first request; `predictions` are what the rules that explain them say,
     of the session as it stood; for a member's run the ledger holds its own earlier messages.
+    `unknown` says that nothing tells whether a member was given any: they may have been given, and not stored.
     """
     reasons = _reasons_of_rules(predictions)
     then = {other.run_id: other for other in standing}
@@ -119,7 +126,9 @@ def list_absent(
     absent: list[AbsentMessage] = []
     if run.parent_run_id is not None:
         for other in standing:
-            absent += _absent_of(other, given, absence_of(other) or guess, reasons)
+            left_out = absence_of(other)
+            found = _absent_of(other, given, left_out or guess, reasons)
+            absent += (_or_not_stored(item) for item in found) if unknown and left_out is None else found
         return tuple(absent)
     replaced = history.replaced_runs(run)
     for other in history.runs:
@@ -136,6 +145,12 @@ def list_absent(
         for member_run in list(other.walk())[1:]:
             absent += _absent_of(member_run, given, of_members, {})
     return tuple(absent)
+
+
+def _or_not_stored(item: AbsentMessage) -> AbsentMessage:
+    if Absence.NOT_STORED in (item.reason, *item.or_else):
+        return item
+    return replace(item, or_else=(*item.or_else, Absence.NOT_STORED))
 
 
 def absence_of(other: RunRecord) -> Absence | None:

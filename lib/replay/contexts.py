@@ -1,8 +1,10 @@
 """What each model request was really given.
 
 Agno stores the messages of a run; with history messages stored too, request j of a run was given exactly what stands
-before its j-th own assistant message (agno-facts 2.9). Where the history messages were not stored they are put in by
-Agno's rules, and the request says "reconstructed". The rules lie beside this package and are handed in as a function.
+before its j-th own assistant message (agno-facts 2.9). Each team, agent and member has a setting of its own for that, and
+may change it between two runs. Where history messages were not stored, or it is not known whether they were, they are put
+in by Agno's rules, and the request says "reconstructed" and what that goes by. The rules lie beside this package and are
+handed in as a function.
 """
 
 from __future__ import annotations
@@ -11,8 +13,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lib.records import MessageRecord, RunRecord, RunStatus, Tokens
-from lib.replay.absences import AbsentMessage, Explanation, Prediction, list_absent
-from lib.replay.session_history import SessionHistory, Standing
+from lib.replay.absences import AbsentMessage, Explanation, Prediction, absence_of, list_absent
+from lib.replay.session_history import SessionHistory, Standing, has_history
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,7 @@ class ModelRequest:
     run: RunRecord = field(repr=False)
     number: int  # from 1 within the run
     reconstructed: bool
+    doubt: str = ""  # where it is reconstructed: what that goes by, in words
     answer: MessageRecord | None
     absent: tuple[AbsentMessage, ...] = ()
     conversation: tuple[MessageRecord, ...] = field(repr=False)  # all messages of the run; the request held the first
@@ -61,7 +64,7 @@ class ModelRequest:
 
     @property
     def source(self) -> str:
-        """`stored`, or `reconstructed` where the history messages were not stored."""
+        """`stored`, or `reconstructed` where the history messages were not stored, or that is not known."""
         return "reconstructed" if self.reconstructed else "stored"
 
     @property
@@ -93,44 +96,90 @@ def list_requests(
     return tuple(requests)
 
 
-def find_predictions(
-    run: RunRecord, history: SessionHistory, rule: HistoryRule | None
-) -> tuple[Standing, list[Prediction]]:
-    """Return how the session stood when `run` began, and what the rules say of it; none where nothing explains it."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Told:
+    """What is known of the history that a run was given."""
+
+    standing: Standing  # how the session stood when the run began
+    predictions: Sequence[Prediction] = ()  # what the rules say of it; none where nothing explains it
+    stored: bool = True  # False: it was not stored with the run, or nothing tells whether it was
+    doubt: str = ""
+
+
+SAME_SECOND = (
+    "Nothing of earlier runs is stored with this one. It was asked in the same second as another, which was not done"
+    " then, or else its history was not stored."
+)
+NOT_EXPLAINED = "Nothing of earlier runs is stored with this one, nor whether it was given any."
+
+
+def _find_told(run: RunRecord, history: SessionHistory, rule: HistoryRule | None) -> _Told:
+    """Return what is known of the history of a run: as stored, where settings explain that, else by rules."""
+    stored = has_history(run) or history.is_ours(run)
     likeliest: Standing = ()
-    best: tuple[Standing, list[Prediction], int] | None = None
+    unstored: Sequence[Prediction] = ()
+    doubt = NOT_EXPLAINED
+    best: tuple[_Told, int] | None = None
     for number, equally_likely in enumerate(history.standings(run)):
+        told = [(standing, rule(standing, run)) for standing in equally_likely] if rule else []
         if number == 0:
             likeliest = equally_likely[0]
-        told = [(standing, rule(standing, run)) for standing in equally_likely] if rule else []
+            stored = stored or not _was_anything_there(likeliest)
+            if told and told[0][1].unstored:
+                unstored, doubt = told[0][1].unstored, told[0][1].doubt
         told = [(standing, explained) for standing, explained in told if explained.predictions]
         if not told:
+            if unstored:
+                break
             continue
         against = min(explained.against for _, explained in told)
-        if best is None or against < best[2]:
+        if best is None or against < best[1]:
             fitting = [(standing, explained) for standing, explained in told if explained.against == against]
-            best = (fitting[0][0], [one for _, explained in fitting for one in explained.predictions], against)
+            predictions = [one for _, explained in fitting for one in explained.predictions]
+            certain = stored or number == 0
+            best = (
+                _Told(
+                    standing=fitting[0][0],
+                    predictions=predictions,
+                    stored=certain,
+                    doubt="" if certain else SAME_SECOND,
+                ),
+                against,
+            )
         if against == 0:
             break
-    return best[:2] if best else (likeliest, [])
+    if best is not None and (best[1] == 0 or stored or not unstored):
+        return best[0]
+    return _Told(standing=likeliest, predictions=unstored, stored=stored, doubt="" if stored else doubt)
+
+
+def _was_anything_there(standing: Standing) -> bool:
+    """Whether an earlier run had messages that a history may hold."""
+    return any(
+        absence_of(other) is None
+        and any(message.role != "system" and not message.from_history for message in other.messages)
+        for other in standing
+    )
 
 
 def _requests_of(
     run: RunRecord, history: SessionHistory, rule: HistoryRule | None, started: int | None
 ) -> list[ModelRequest]:
-    standing, predictions = find_predictions(run, history, rule)
-    messages, reconstructed = _with_history(run, history, standing, predictions)
+    told = _find_told(run, history, rule)
+    messages = _with_history(run, told)
+    unknown = not told.stored and len(messages) == len(run.messages)
     requests: list[ModelRequest] = []
     absent: tuple[AbsentMessage, ...] | None = None
     for size, answer in _split(messages, run, history, started):
         if absent is None:  # history stands before the first answer
             given = {message.message_id for message in messages[:size]}
-            absent = list_absent(run, given, history, standing, predictions)
+            absent = list_absent(run, given, history, told.standing, told.predictions, unknown=unknown)
         requests.append(
             ModelRequest(
                 run=run,
                 number=len(requests) + 1,
-                reconstructed=reconstructed,
+                reconstructed=not told.stored,
+                doubt=told.doubt,
                 answer=answer,
                 absent=absent,
                 conversation=messages,
@@ -142,21 +191,11 @@ def _requests_of(
     return requests
 
 
-def _with_history(
-    run: RunRecord, history: SessionHistory, standing: Standing, predictions: Sequence[Prediction]
-) -> tuple[tuple[MessageRecord, ...], bool]:
-    """Return the messages with their history, and whether it had to be put in."""
-    stored = any(message.from_history for message in run.messages)
-    if stored or history.stores_history or not standing or not run.messages or run.settings or run.parent_run_id:
-        # Members are given no history unless they ask for it; nothing stored says that one did.
-        return run.messages, False
-    if not predictions:
-        return run.messages, True
-    prediction = predictions[0]
-    if not prediction.messages:  # nothing was there to be given, or the rules say that it was not
-        return run.messages, any(absence.reason in ("history_off", "outside_window") for absence in prediction.absent)
+def _with_history(run: RunRecord, told: _Told) -> tuple[MessageRecord, ...]:
+    """Return the messages of a run, with the likeliest history put in where none is stored."""
+    history = () if told.stored or not run.messages or not told.predictions else told.predictions[0].messages
     place = next((i for i, message in enumerate(run.messages) if message.role != "system"), len(run.messages))
-    return (*run.messages[:place], *prediction.messages, *run.messages[place:]), True
+    return (*run.messages[:place], *history, *run.messages[place:])
 
 
 def _split(

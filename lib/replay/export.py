@@ -64,6 +64,7 @@ def export_requests(requests: Iterable[ModelRequest], *, later: int | None = Non
             ("team_id" if request.run.kind is SessionKind.TEAM else "agent_id"): request.run.component_id,
             "request": request.number,
             "source": request.source,
+            **({"doubt": request.doubt} if request.doubt else {}),
             "messages": [
                 {
                     "message_id": given.message.message_id,

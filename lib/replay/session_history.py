@@ -29,8 +29,8 @@ class SessionHistory:
 
     runs: Sequence[RunRecord]
     origins: dict[str, str] = field(default_factory=dict)  # message id -> the run that said it first
-    stores_history: bool = False
     _by_id: dict[str, RunRecord] = field(default_factory=dict)
+    _storing: set[tuple[str, bool]] = field(default_factory=set)  # component, whether as a member
     _tops: dict[str, RunRecord] = field(default_factory=dict)  # run id -> the top-level run it is under
     _successors: dict[str, RunRecord] = field(
         default_factory=dict
@@ -46,9 +46,18 @@ class SessionHistory:
             for run in top.walk():
                 self._tops.setdefault(run.run_id, top)
                 for message in run.messages:
-                    self.stores_history = self.stores_history or message.from_history
-                    if not message.from_history:
+                    if message.from_history:
+                        self._storing.add(_component_of(run))
+                    else:
                         self.origins.setdefault(message.message_id, run.run_id)
+
+    def is_stored_for(self, run: RunRecord) -> bool:
+        """Whether the team, agent or member of a run stored the history it was given, in this run or in another."""
+        return _component_of(run) in self._storing
+
+    def is_ours(self, run: RunRecord) -> bool:
+        """Whether a run was asked by this app, which has every team and every member store its history."""
+        return bool(run.settings or self._tops.get(run.run_id, run).settings)
 
     def replaced_runs(self, run: RunRecord) -> set[str]:
         """Return the ids of the runs that `run` answers anew: the one before it, and all that that one replaced."""
@@ -119,7 +128,7 @@ class SessionHistory:
             source = self._by_id.get(source_id)
             if source is None:
                 return _at_its_question(here) if _took_over_history(here) else here
-            if not _has_history(source):
+            if not has_history(source):
                 return here
             here = source
         return here
@@ -158,6 +167,15 @@ class SessionHistory:
         return source_id is not None and source_id not in self._by_id
 
 
+def _component_of(run: RunRecord) -> tuple[str, bool]:
+    return run.component_id, run.parent_run_id is not None
+
+
+def has_history(run: RunRecord) -> bool:
+    """Whether history messages are stored with a run."""
+    return any(message.from_history for message in run.messages)
+
+
 def replaced_by(run: RunRecord) -> str | None:
     """Return the id of the run that `run` is a new answer to."""
     data: Any = run.raw.get("run_data", run.raw)
@@ -178,10 +196,6 @@ def _originals_first(runs: Sequence[RunRecord]) -> list[RunRecord]:
         return count
 
     return sorted(runs, key=generation)
-
-
-def _has_history(run: RunRecord) -> bool:
-    return any(message.from_history for message in run.messages)
 
 
 def _took_over_history(run: RunRecord) -> bool:

@@ -130,6 +130,8 @@ def write_requests(requests: Iterable[ModelRequest]) -> Iterator[str]:
         yield _line(
             f"  Request {request.number} of {request.run.component_name} ({request.source}){_token_text(request.tokens)}"
         )
+        if request.doubt:
+            yield _line(f"    {request.doubt}")
         for given in request.messages:
             origin = f" from run {given.origin_run_id}" if given.message.from_history else ""
             new = "+" if given.new else " "

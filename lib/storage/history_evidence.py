@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from functools import cached_property
 
 from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, PredictedContext, next_context
 from lib.recall.window.evidence import LimitRange, Shape, Unit, agree, find_limits, shape_of
@@ -33,13 +32,14 @@ class HistoryEvidence:
         self._history = history
         self._assumed_window = assumed_window
         self._limits: dict[str, list[LimitRange]] = {}
+        self._windows: dict[str | None, int | None] = {}
 
     def explain(self, standing: Standing, run: RunRecord) -> Explanation:
         """Return what the history of a run was, or can have been, under each of the settings that explain it."""
-        told = bool(self._history.stores_history or run.settings or _shape_of_history(run))
-        if not told:
-            # What a member was given is its leader's choice, and not stored.
-            return Explanation(predictions=self._assume(standing) if run.parent_run_id is None else [])
+        ours = self._history.is_ours(run)
+        if not ours and not self._history.is_stored_for(run):
+            return self._assume(standing, run)
+        unstored = Explanation() if ours or _shape_of_history(run) else self._like_its_neighbours(standing, run)
         whole, ranges = self._find_limits(standing, run)
         window = _stored_window(run.settings)
         if window is not None:
@@ -56,13 +56,36 @@ class HistoryEvidence:
             else:
                 against += 1
         predictions = [prediction for limits in left for prediction in _predict(whole, run, limits)]
-        return Explanation(predictions=predictions, against=against)
+        return replace(unstored, predictions=predictions, against=against)
 
-    def _assume(self, standing: Standing) -> list[PredictedContext]:
-        assumed = next_context(standing, HistoryRules.configured(num_history_runs=self._window_by_tokens))
+    def _assume(self, standing: Standing, run: RunRecord) -> Explanation:
+        """Return what a run can have been given whose team, agent or member never stored any history."""
+        kind = "member" if run.parent_run_id is not None else str(run.kind)
+        by_tokens = self._window_by_tokens(run.component_id if run.parent_run_id is not None else None)
+        window = by_tokens
+        if window is None:  # members are given no history unless they ask for it
+            window = self._assumed_window if run.parent_run_id is None else 0
+        by_what = "is assumed" if by_tokens is None else "fits the tokens it was charged"
+        doubt = f"This {kind} never stored the history it was given. That it was {_in_words(window)} {by_what}."
+        standing = _as_its_own(standing, run)
+        assumed = next_context(standing, HistoryRules.configured(num_history_runs=window))
         # A message limit of 0 switches history off as well.
         nothing = next_context(standing, HistoryRules.configured(num_history_messages=0))
-        return [assumed] if assumed.messages else [assumed, nothing]
+        of_member = run.parent_run_id is not None
+        return Explanation(unstored=[assumed] if assumed.messages or of_member else [assumed, nothing], doubt=doubt)
+
+    def _like_its_neighbours(self, standing: Standing, run: RunRecord) -> Explanation:
+        """Return what a run was given if its team or member stored histories, but not this one."""
+        ranges: list[LimitRange] = []
+        for other in self._neighbours(run):
+            if _shape_of_history(other):
+                of_other = self._limits_of(other)
+                ranges = agree(ranges, of_other) or ranges or list(of_other)
+        whole = _as_its_own(standing, run)
+        assumed = [limits.nearest_to(self._assumed_window) for limits in ranges]
+        predictions = [prediction for limits in assumed for prediction in _predict(whole, run, limits)]
+        doubt = "Its history was not stored with it. That it was given as much as the runs around it is assumed."
+        return Explanation(unstored=predictions, doubt=doubt)
 
     def _limits_of(self, run: RunRecord) -> list[LimitRange]:
         """Return the settings under which a run was given what it was given."""
@@ -77,8 +100,7 @@ class HistoryEvidence:
     def _find_limits(self, standing: Standing, run: RunRecord) -> tuple[Standing, list[LimitRange]]:
         """Return the runs before `run` with those that were deleted since, and the settings that explain its history."""
         of_member = run.parent_run_id is not None
-        if of_member:  # its own runs are to it what the session's are to a leader
-            standing = tuple(replace(other, parent_run_id=None, member_runs=()) for other in standing)
+        standing = _as_its_own(standing, run)
         there = {other.run_id for other in standing}
         origins = self._history.origins
         lost = any(message.from_history and origins.get(message.message_id) not in there for message in run.messages)
@@ -87,11 +109,15 @@ class HistoryEvidence:
         # No tool call filter applies to what a member is given.
         return whole, [limits for limits in found if limits.most_calls is None or not of_member]
 
-    @cached_property
-    def _window_by_tokens(self) -> int:
-        """The window that the tokens speak for, where no history was stored; else the assumed one."""
-        found = find_window_by_tokens(self._history.runs, assumed=self._assumed_window)
-        return self._assumed_window if found is None else found
+    def _window_by_tokens(self, member_id: str | None) -> int | None:
+        """Return the window that the tokens of the session's runs, or of a member's, speak for; None where they say nothing."""
+        if member_id not in self._windows:
+            runs, assumed = self._history.runs, self._assumed_window
+            if member_id is not None:
+                own = next(part for top in runs for part in list(top.walk())[1:] if part.component_id == member_id)
+                runs, assumed = _as_its_own(self._history.runs_beside(own), own), 0
+            self._windows[member_id] = find_window_by_tokens(runs, assumed=assumed)
+        return self._windows[member_id]
 
     def _neighbours(self, run: RunRecord) -> list[RunRecord]:
         """Return the nearest runs of the same team or member that were asked without settings of their own."""
@@ -105,6 +131,19 @@ class HistoryEvidence:
         ]
         place = run.run_index or 0
         return sorted(others, key=lambda other: abs((other.run_index or 0) - place))[:NEIGHBOURS]
+
+
+def _as_its_own(standing: Sequence[RunRecord], run: RunRecord) -> Standing:
+    """Return the runs a history is taken from; a member's own runs are to it what the session's are to a leader."""
+    if run.parent_run_id is None:
+        return tuple(standing)
+    return tuple(replace(other, parent_run_id=None, member_runs=()) for other in standing)
+
+
+def _in_words(window: int) -> str:
+    if window == 0:
+        return "given none"
+    return "given the newest run" if window == 1 else f"given the newest {window} runs"
 
 
 def _predict(whole: Standing, run: RunRecord, limits: LimitRange) -> list[PredictedContext]:

@@ -153,8 +153,7 @@ class RecordedTeam:
                 model=self.models[name],
                 tools=[note],
                 telemetry=False,
-                store_history_messages=store,
-                **member_settings,
+                **{"store_history_messages": store, **member_settings},
             )
             for name in ("weather", "finance", "deep")
         )

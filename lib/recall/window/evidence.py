@@ -8,7 +8,7 @@ narrows the ranges further, as long as its team was not built anew with other se
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from lib.recall.window.messages import Given, cut_messages, gather_messages
@@ -44,6 +44,13 @@ class LimitRange:
             num_history_messages=None if by_runs else self.least,
             max_tool_calls=None if self.most_calls is None else self.least_calls,
         )
+
+    def nearest_to(self, window: int) -> LimitRange:
+        """Return the settings of this range that come nearest to a window of runs; a message limit stays as it is."""
+        if self.unit is not Unit.RUNS:
+            return self
+        inside = max(self.least, window if self.most is None else min(window, self.most))
+        return replace(self, least=inside, most=inside)
 
     def overlap(self, other: LimitRange) -> LimitRange | None:
         """Return the settings that are in both; None where there are none."""

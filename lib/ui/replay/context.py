@@ -133,7 +133,8 @@ def _draw_facts(request: ModelRequest) -> None:
         st.caption(" · ".join(fact for fact in facts if fact), width="content")
     if request.reconstructed:
         st.caption(
-            "The history in this request was not stored with the run. It is put in by Agno's rules, from the stored runs."
+            request.doubt
+            or "The history in this request was not stored with the run. It is put in by Agno's rules, from the stored runs."
         )
 
 
