@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from lib.records import (
@@ -12,12 +12,12 @@ from lib.records import (
     MessageRecord,
     RunRecord,
     RunStatus,
-    Segment,
     TextSegment,
     Tokens,
     ToolSegment,
 )
 from lib.replay.contexts import ModelRequest
+from lib.replay.used_results import list_results_used
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +37,7 @@ class Delegation:
     failed: bool
     duration_s: float | None
     tokens: Tokens
-    result_used: bool | None  # None: nothing to compare, or the leader did not answer
+    result_used: bool | None  # None: it cannot be judged; see `lib.replay.used_results`
 
 
 def list_delegations(run: RunRecord) -> tuple[Delegation, ...]:
@@ -72,50 +72,6 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
         )
         if not part.call.given_up:  # a run that begins anew asks anew
             given.add(task)
-
-
-def list_results_used(run: RunRecord) -> list[bool | None]:
-    """Return of each delegation whether the leader's later words hold anything that only its result says.
-
-    What question and task said does not count. Compared are numbers and the longer words. A result that says too little
-    of its own, and a leader that went on without words or with very few ("Yes, take one."), cannot be judged: None.
-    """
-    used: list[bool | None] = []
-    later: set[str] = set()
-    spoken: set[str] = set()
-    for part in reversed(run.segments):
-        if isinstance(part, DelegationSegment):
-            facts = _facts(part.call.result or "") - _facts(f"{run.question} {part.task}")
-            judged = run.status is RunStatus.COMPLETED and (
-                bool(facts & later) or (_is_telling(facts) and _is_telling(spoken))
-            )
-            used.append(bool(facts & later) if judged and not part.call.given_up else None)
-        if isinstance(part, TextSegment):
-            spoken |= _facts(part.text)
-        later |= _facts(_words_of(part))
-    return used[::-1]
-
-
-def brings_news(result: str | None, earlier: str | None) -> bool:
-    """Whether a result says anything that an earlier one did not: a number, or without numbers any longer word."""
-    new, old = _facts(result or ""), _facts(earlier or "")
-    numbers = {fact for fact in new if fact[0].isdigit()}
-    return bool((numbers or new) - old)
-
-
-def _is_telling(facts: Collection[str]) -> bool:
-    """Whether words say enough to be compared."""
-    return any(fact[0].isdigit() for fact in facts) or len(facts) >= 4
-
-
-def _words_of(segment: Segment) -> str:
-    if isinstance(segment, TextSegment):
-        return segment.text
-    return " ".join(map(str, segment.call.arguments.values()))
-
-
-def _facts(text: str) -> set[str]:
-    return {word for word in re.findall(r"\w+(?:[.,]\d+)*", text.casefold()) if len(word) > 3 or word[0].isdigit()}
 
 
 def _plain(text: str) -> str:

@@ -11,10 +11,10 @@ from typing import Any
 
 from lib.events import RunEvent
 from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, SessionSummary
-from lib.replay.delegations import brings_news, list_results_used
 from lib.replay.event_findings import list_event_findings
 from lib.replay.findings import Finding, FindingKind, finding_of, in_order_of_kind, list_column_findings
 from lib.replay.order import in_stored_order
+from lib.replay.used_results import brings_news, find_own_facts, list_results_used
 
 EventsOf = Callable[[RunRecord], Sequence[RunEvent]]
 
@@ -139,8 +139,13 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
             yield finding_of(
                 FindingKind.IGNORED_MEMBER_RESULT,
                 run,
-                f"Nothing that {part.member_id!r} answered ({part.call.tool_call_id}) is in the leader's later words: {part.call.result}",
+                f"Nothing that {part.member_id!r} answered ({part.call.tool_call_id}) is in the leader's later words, "
+                f"neither {_facts_of(run, part)} nor any other of: {part.call.result}",
             )
+
+
+def _facts_of(run: RunRecord, part: DelegationSegment) -> str:
+    return ", ".join(fact.text for fact in find_own_facts(run, part)[:4])
 
 
 def _task(part: DelegationSegment) -> tuple[str, str]:

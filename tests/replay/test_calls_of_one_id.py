@@ -107,7 +107,7 @@ def test_an_ignored_result_is_told_from_a_used_one(agno):
         ("", [ask("m", "second")]),
         "It is 1122 in all, and nothing else is to be said.",
     )
-    member = agno.build_member("It is 1122.", "It is 3344.")
+    member = agno.build_member("It is 1122.", "It is 3344, or 5566.")
     agno.run(agno.build_team(*answers, members=[member], call_id="call_0"))
     replay = agno.replay()
     assert [delegation.result_used for delegation in replay.delegations(replay.runs[0])] == [True, False]

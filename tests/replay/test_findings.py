@@ -210,6 +210,75 @@ def test_a_result_that_says_nothing_of_its_own_cannot_be_ignored(open_desk, sett
     assert found(settings) == []
 
 
+USED = {
+    "a unit set apart": ("Berlin tomorrow: 18C.", "The temperature will be 18 °C in the afternoon."),
+    "a distance": ("Distance: 540km", "It is 540 km away."),
+    "thousands": ("ACME revenue: 1,250,000 USD", "ACME earned 1250000 dollars."),
+    "millions": (
+        "Revenue: 1,250,000 USD, costs 980,000 USD",
+        "They took in 1.25 million and paid 0.98 million in Rome.",
+    ),
+    "a share": ("Growth 0.5", "It grew by 50%."),
+    "a number in words": ("There are 3 rooms", "You can choose between three different rooms here today."),
+    "a date": ("Arrival: 2026-11-21", "You get there on the twenty-first of November."),
+    "a time": ("Train leaves 15:30", "Your train departs at 3:30 in the afternoon, platform open."),
+    "money": ("Price: $214.30", "It costs 214.3 dollars."),
+    "cents of nothing": ("ACME 42.00", "The share stands at 42 dollars"),
+    "digits among signs": ("东京今天晴朗，最高18度，风力3级。", "东京今天天气很好，最高气温18度。"),
+    "signs without digits": (
+        "东京今天晴朗。最高气温十八度。东南风三级。空气质量良好。",
+        "今天东京是晴天，最高十八度，有一点东南风，空气很好，适合出门。",
+    ),
+    "no spaces": ("วันนี้อากาศดี แดดออก ไม่มีฝน ลมเบา", "อากาศวันนี้ดีมาก มีแดด และไม่มีฝนตก ลมพัดเบา"),
+    "another language": (
+        "The weather tomorrow will be sunny with gentle wind",
+        "Morgen scheint durchgehend die Sonne, leichter Ostwind",
+    ),
+    "numbers in another language": (
+        "Zimmer: 21. Betten: 36.",
+        "Es sind einundzwanzig Suiten mit sechsunddreißig Liegen für die Familie.",
+    ),
+    "other forms of its words": (
+        "Trains are delayed because workers strike everywhere",
+        "A strikes-related delay affects every train today.",
+    ),
+    "one word of it": ("Windy: 45 knots, 37 ships lost", "The wind will spoil your day in Nice."),
+    "other words": (
+        "Unfortunately there were zero available flights",
+        "I could not find any plane connections for those dates.",
+    ),
+    "another unit": ("Paris: 14 C, wind 30 km/h", "It will be about 57 Fahrenheit, with a breeze of 19 mph, in Paris."),
+    "a sum": ("Hotel: 214.30. Train: 99.20.", "Your trip to Rome costs 313.50."),
+    "rounded in words": ("Hotel: 198.70. Train: 102.20.", "Your trip to Rome costs some three hundred."),
+    "a code made a name": ("LH123 at 15:30", "You fly with Lufthansa, as you like to."),
+    "only what was asked": ("It costs 214.30, with 99.20 for shipping", "Yes, that will do; just book it."),
+    "a list": ("14 degrees, 30 km/h", "1. Bring a coat.\n2. Bring a hat."),
+}
+
+
+@pytest.mark.parametrize("name", USED)
+def test_a_result_that_was_used_in_another_form_is_not_said_to_be_ignored(open_desk, settings, name):
+    result, answer = USED[name]
+    talk(open_desk(ask(("a", "look it up"), then=answer), a=say(result)), "please")
+    assert found(settings) == []
+    replay = replay_of(settings)
+    (delegation,) = replay.delegations(replay.runs[0])
+    assert delegation.result_used is not False
+
+
+def test_of_two_members_the_one_whose_result_is_left_out_is_found(open_desk, settings):
+    engine = open_desk(
+        ask(("a", "the weather?"), ("b", "the price?"), then="The share stands at 214.3 dollars, and 1250 are traded."),
+        a=say("14 degrees, wind 30 km/h"),
+        b=say("ACME: $214.30, volume 1,250"),
+    )
+    talk(engine, "How is it?")
+    (item,) = replay_of(settings).findings()
+    assert item.kind is FindingKind.IGNORED_MEMBER_RESULT
+    assert item.evidence.startswith("Nothing that 'a' answered")
+    assert "neither 14, 30 nor any other" in item.evidence
+
+
 # -- a healthy session has none ----------------------------------------------------------------------------------------
 
 QUESTIONS = [
