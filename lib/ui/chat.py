@@ -20,6 +20,7 @@ from lib.ui.images import ImageSource
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.runs import RunDrawing, draw_run
 from lib.ui.safe_markdown import plain_label, safe_markdown
+from lib.ui.session_not_found import draw_not_found
 from lib.ui.sessions_collection import draw_collection
 from lib.ui.sessions_words import reason_not_to_go_on
 from lib.ui.tab import REPLAY_PAGE, RUNS_A_PAGE, open_tab
@@ -55,7 +56,7 @@ class Chat:
         """Return how runs are drawn here: with the members' names, and able to ask again."""
         names = {member.member_id: member.name for member in self.team.all_members()} if self.team else {}
         images = ImageSource(self.page.roundtable.store, self.page.user_id)
-        return RunDrawing(cards=Cards(member_names=names), ask_again=ask_again, images=images)
+        return RunDrawing(cards=Cards(member_names=names), ask_again=ask_again, images=images, menu=True)
 
 
 def open_chat(page: PageFrame) -> Chat:
@@ -76,7 +77,7 @@ def open_chat(page: PageFrame) -> Chat:
             found = store.list_runs(session_id, user_id=page.user_id, limit=tab.runs_shown)
             runs, older = found.items, found.next_cursor is not None
         except NotFound as error:
-            _draw_not_found(error)
+            draw_not_found(page, session_id, error)
         except RoundtableError as error:
             draw_notice(to_notice(error))
             readable = False  # what is being written, and what is live, stays on the page
@@ -229,16 +230,6 @@ def _choose_team() -> None:
 
 def _load_earlier() -> None:
     open_tab().runs_shown += RUNS_A_PAGE
-
-
-def _draw_not_found(error: NotFound) -> None:
-    draw_notice(to_notice(error))
-    st.button("New session", key="new_session_instead", icon=":material/add:", on_click=_leave_session)
-    st.stop()
-
-
-def _leave_session() -> None:
-    open_tab().select_session(None)
 
 
 def _chosen_team(page: PageFrame) -> str:

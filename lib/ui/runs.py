@@ -23,6 +23,7 @@ from lib.records import (
 from lib.ui.delegations import Cards, draw_delegation, draw_tool_call
 from lib.ui.drawn_keys import DrawnKeys
 from lib.ui.images import ImageSource, draw_images
+from lib.ui.run_menu import draw_run_menu
 from lib.ui.safe_markdown import plain_label, safe_markdown
 from lib.ui.words import count_in_words, end_in_words, run_time_in_words
 
@@ -37,6 +38,7 @@ class RunDrawing:
     ask_again: Callable[[str], None] | None = None  # called with the run's id
     images: ImageSource | None = None  # None: images are named, not shown
     actions: bool = True  # the line with time, tokens and copy
+    menu: bool = False  # whether the reader owns what is drawn: replay, fork from here, delete
 
     @property
     def keys(self) -> DrawnKeys:
@@ -53,7 +55,7 @@ def draw_run(run: RunRecord, drawing: RunDrawing | None = None) -> None:
             draw_segments(run, drawing)
             _draw_end(run, drawing)
             if drawing.actions and not run.status.live and run.answer:
-                _draw_actions(run, drawing.keys)
+                _draw_actions(run, drawing)
 
 
 def draw_segments(run: RunRecord, drawing: RunDrawing) -> None:
@@ -110,11 +112,13 @@ def _draw_end(run: RunRecord, drawing: RunDrawing) -> None:
         st.markdown(f":orange[:material/cloud_off: {NOT_STORED}]")
         return
     words = end_in_words(run)
-    if not words:
+    menu_here = drawing.menu and not run.status.live and not run.answer  # else it stands under the answer
+    if not words and not menu_here:
         return
     icon, color = _END_LOOK.get(run.status, (":material/info:", "gray"))
     with st.container(horizontal=True, vertical_alignment="center", gap="small"):
-        st.markdown(f":{color}[{icon}] {safe_markdown(words)}", width="content")
+        if words:
+            st.markdown(f":{color}[{icon}] {safe_markdown(words)}", width="content")
         if drawing.ask_again and run.status in _MAY_BE_ASKED_AGAIN:
             st.button(
                 "Ask again",
@@ -124,6 +128,8 @@ def _draw_end(run: RunRecord, drawing: RunDrawing) -> None:
                 on_click=drawing.ask_again,
                 args=(run.run_id,),
             )
+        if menu_here:
+            _draw_menu(run, drawing)
 
 
 _MAY_BE_ASKED_AGAIN = (RunStatus.STOPPED, RunStatus.FAILED, RunStatus.INTERRUPTED)
@@ -135,9 +141,9 @@ _END_LOOK = {
 }
 
 
-def _draw_actions(run: RunRecord, keys: DrawnKeys) -> None:
-    """Draw the quiet line under an answer: time, tokens, copy."""
-    total = run.total_tokens.total
+def _draw_actions(run: RunRecord, drawing: RunDrawing) -> None:
+    """Draw the quiet line under an answer: time, tokens, copy, and what its owner can do with it."""
+    keys, total = drawing.keys, run.total_tokens.total
     facts = [run_time_in_words(run), count_in_words(total, "token") if total is not None else ""]
     with st.container(
         horizontal=True, vertical_alignment="center", gap="small", key=keys.once(f"actions_{run.run_id}")
@@ -154,3 +160,9 @@ def _draw_actions(run: RunRecord, keys: DrawnKeys) -> None:
             # The answer as it was written. Streamlit has no button that copies but the one of a code block.
             copied = copy.container(key=keys.once(f"copied_{run.run_id}"))
             copied.code(run.answer, language=None, wrap_lines=True, width=420)
+        if drawing.menu:
+            _draw_menu(run, drawing)
+
+
+def _draw_menu(run: RunRecord, drawing: RunDrawing) -> None:
+    draw_run_menu(run, key=drawing.keys.once(f"run_menu_{run.run_id}"))

@@ -1,4 +1,4 @@
-"""What the reader's clicks do to sessions: open, rename, tag, fork, delete. Callbacks only; each asks again who it is."""
+"""What the reader's clicks do to sessions and their runs: open, rename, tag, fork, delete. Callbacks only; each asks again who it is."""
 
 from __future__ import annotations
 
@@ -52,6 +52,12 @@ def open_dialog(name: str, session_ids: Sequence[str]) -> None:
     st.rerun()  # drawn by the page itself: a fragment that draws itself anew would close it
 
 
+def ask_to_delete_run(session_id: str, run_id: str, *, then_run_id: str | None = None) -> None:
+    """Ask over the page whether a run is to be deleted; `then_run_id` is shown afterwards where it was on the page."""
+    open_tab().dialog = Dialog("Delete run", (session_id,), run_id=run_id, then_run_id=then_run_id)
+    st.rerun()
+
+
 def close_dialog() -> None:
     """Take the dialog away."""
     tab = open_tab()
@@ -92,6 +98,18 @@ def delete_sessions(session_ids: Sequence[str]) -> None:
         shared_roundtable().store.delete_sessions(session_ids, user_id=_user())
         if tab.session_id in session_ids:
             tab.select_session(None)
+    st.rerun()
+
+
+def delete_run(run_id: str, then_run_id: str | None = None) -> None:
+    """Delete a run for good; the page stays in its session, and where it showed this run it shows `then_run_id`."""
+    tab = open_tab()
+    close_dialog()
+    with failure_noted():
+        shared_roundtable().store.delete_run(run_id, user_id=_user())
+        if then_run_id or tab.run_id == run_id:
+            tab.select_session(tab.session_id, run_id=then_run_id)
+            st.query_params.pop("step", None)  # it was one of this run
     st.rerun()
 
 

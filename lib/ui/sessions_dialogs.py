@@ -1,4 +1,4 @@
-"""What is asked over a page about sessions: tags and collection, the link, whether to delete; and the facts of one session.
+"""What is asked over a page about sessions: tags and collection, the link, whether to delete them or one run; and the facts of one.
 
 The page draws an open dialog in every one of its runs, outside all fragments, so that nothing that draws itself anew
 closes it.
@@ -12,12 +12,12 @@ from contextlib import contextmanager
 import streamlit as st
 
 from lib.errors import NotFound
-from lib.records import SessionCounts
+from lib.records import Loss, SessionCounts
 from lib.ui.identity import current_identity
 from lib.ui.notices import draw_notice, errors_shown, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.safe_markdown import plain_label
-from lib.ui.sessions_actions import change_tags, close_dialog, delete_sessions, link_to, save_labels
+from lib.ui.sessions_actions import change_tags, close_dialog, delete_run, delete_sessions, link_to, save_labels
 from lib.ui.sessions_drawer import draw_facts
 from lib.ui.sessions_words import loss_in_words
 from lib.ui.tab import TabState, open_tab
@@ -29,6 +29,9 @@ MAX_NAMES = 5
 def draw_open_dialog(tab: TabState) -> None:
     """Draw the dialog that is open in this tab, if one is."""
     if tab.dialog is None:
+        return
+    if tab.dialog.run_id is not None:
+        _draw_delete_run(tab.dialog.run_id, tab.dialog.then_run_id)
         return
     dialogs: Mapping[str, Callable[[tuple[str, ...]], None]] = {
         "Tags": _draw_labels,
@@ -106,7 +109,7 @@ def _draw_bulk_tags(session_ids: tuple[str, ...]) -> None:
 @errors_shown()
 def _draw_link(session_ids: tuple[str, ...]) -> None:
     st.code(link_to(session_ids[0]), language=None, wrap_lines=True)
-    st.caption("It opens for you alone, and to read for admins.")
+    st.caption("It opens for you alone. Admins are offered to read it in Replay.")
 
 
 @st.dialog("Delete for good?", icon=":material/delete:", on_dismiss=close_dialog)
@@ -120,16 +123,31 @@ def _draw_delete(session_ids: tuple[str, ...]) -> None:
         st.markdown("\n".join(f"{bullet}**{plain_label(name, 80)}**" for name in names))
         if len(session_ids) > MAX_NAMES:
             st.caption(f"and {len(session_ids) - MAX_NAMES} more")
-        st.markdown(f"{loss_in_words(loss)}. This cannot be undone.")
-        if loss.live_runs:
-            st.markdown(f":orange[{count_in_words(loss.live_runs, 'run')} still at work will be stopped.]")
-        _draw_buttons("Delete", "delete_yes", ":material/delete:", delete_sessions, session_ids)
+        _draw_end_of_delete(loss, loss_in_words(loss), delete_sessions, session_ids)
 
 
-def _draw_buttons(label: str, key: str, icon: str, act: Callable[..., None], about: object) -> None:
+@st.dialog("Delete this question and its answer?", icon=":material/delete:", on_dismiss=close_dialog)
+@errors_shown()
+def _draw_delete_run(run_id: str, then_run_id: str | None) -> None:
+    with _said():
+        user_id, store = _user_id(), shared_roundtable().store
+        question = store.get_run(run_id, user_id=user_id).question
+        loss = store.describe_run_loss(run_id, user_id=user_id)
+        st.markdown(f"**{plain_label(question, 200) or 'A question without text'}**")
+        _draw_end_of_delete(loss, f"What is lost: {loss_in_words(loss)}", delete_run, run_id, then_run_id)
+
+
+def _draw_end_of_delete(loss: Loss, words: str, act: Callable[..., None], *about: object) -> None:
+    st.markdown(f"{words}. This cannot be undone.")
+    if loss.live_runs:
+        st.markdown(f":orange[{count_in_words(loss.live_runs, 'run')} still at work will be stopped.]")
+    _draw_buttons("Delete", "delete_yes", ":material/delete:", act, *about)
+
+
+def _draw_buttons(label: str, key: str, icon: str, act: Callable[..., None], *about: object) -> None:
     with st.container(horizontal=True, horizontal_alignment="right"):
         st.button("Cancel", key="dialog_cancel", on_click=_cancel)
-        st.button(label, key=key, icon=icon, type="primary", on_click=act, args=(about,))
+        st.button(label, key=key, icon=icon, type="primary", on_click=act, args=about)
 
 
 def _cancel() -> None:

@@ -8,6 +8,7 @@ import streamlit as st
 
 from lib.errors import StorageError
 from lib.records import ForkRecord, Reader, RunRecord, SessionSummary
+from lib.storage.labels import MAX_TITLE_LENGTH
 from lib.ui.identity import current_identity
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.safe_markdown import plain_label, safe_markdown
@@ -47,9 +48,9 @@ def draw_facts(session_id: str) -> None:
     if own:
         st.text_input(
             "Title",
-            value=session.title or "",
+            value=(session.title or "")[:MAX_TITLE_LENGTH],  # a longer one, of another program, could not be changed
             key=f"facts_title_{session_id}",
-            max_chars=200,
+            max_chars=MAX_TITLE_LENGTH,
             placeholder=session.name[:100],
             on_change=rename_session,
             args=(session_id, f"facts_title_{session_id}"),
@@ -59,8 +60,12 @@ def draw_facts(session_id: str) -> None:
 
 def whose_in_words(session: SessionSummary) -> str:
     """Return the banner over what an admin reads: whose it is, and that nothing can be changed."""
-    owner = f"**{plain_label(session.user_id, 130)}**" if session.user_id else "nobody (another program stored it so)"
-    return f"You read a session of {owner} as an admin. Nothing in it can be changed."
+    return f"You read a session of {owner_in_words(session)} as an admin. Nothing in it can be changed."
+
+
+def owner_in_words(session: SessionSummary) -> str:
+    """Return who owns a session, as Markdown."""
+    return f"**{plain_label(session.user_id, 130)}**" if session.user_id else "nobody (another program stored it so)"
 
 
 def _draw_counts(session: SessionSummary, team: str) -> None:

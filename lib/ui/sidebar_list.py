@@ -15,6 +15,7 @@ import streamlit as st
 
 from lib.errors import RoundtableError, StorageError
 from lib.records import SearchHit, SessionFilter, SessionSummary
+from lib.storage.labels import MAX_TITLE_LENGTH
 from lib.ui.keyboard import go_on_in
 from lib.ui.notices import errors_shown
 from lib.ui.safe_markdown import plain_label
@@ -197,9 +198,9 @@ def _draw_title_field(summary: SessionSummary) -> None:
     key = f"session_title_{summary.session_id}"
     st.text_input(
         "New title",
-        value=summary.name,
+        value=summary.name[:MAX_TITLE_LENGTH],  # a longer one, of another program, could not be changed
         key=key,
-        max_chars=200,
+        max_chars=MAX_TITLE_LENGTH,
         label_visibility="collapsed",
         on_change=rename_session,
         args=(summary.session_id, key),

@@ -23,10 +23,12 @@ _STATE_KEY = "roundtable_tab"
 
 @dataclass(frozen=True, slots=True)
 class Dialog:
-    """A dialog that is open: which, and about which sessions."""
+    """A dialog that is open: which, and about which sessions, or which run of one."""
 
     name: str
     session_ids: tuple[str, ...]
+    run_id: str | None = None
+    then_run_id: str | None = None  # shown where this run was, once it is deleted
 
 
 @dataclass(slots=True)

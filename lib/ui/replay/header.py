@@ -16,6 +16,7 @@ from lib.ui.replay.findings import POLL_S, watch_search
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.place import View, open_place, open_run
 from lib.ui.replay.texts import line
+from lib.ui.run_menu import draw_run_menu
 from lib.ui.tab import CHAT_PAGE
 from lib.ui.words import count_in_words, run_time_in_words
 
@@ -94,10 +95,21 @@ def draw_run_line(opened: OpenedReplay) -> None:
                     _draw_run_choice(opened)
             st.badge(run.status.value, color=STATUS_COLORS.get(run.status, "gray"))
             st.caption(" · ".join(_run_facts(opened)), width="content")
+            _draw_menu(opened)
         st.markdown(f"**{line(run.question, 200) or '*(no text)*'}**")
         notes = list(dict.fromkeys(note for part in run.walk() for note in part.notes))
         for note in notes[:MOST_NOTES]:
             st.caption(f":material/info: {line(note, 300)}")
+
+
+def _draw_menu(opened: OpenedReplay) -> None:
+    """Draw what the owner can do with the run on screen; an admin reads only."""
+    heads, position, run = opened.heads, opened.position, opened.run
+    if opened.summary.user_id != opened.page.user_id or run.status.live:
+        return
+    beside = heads[position + 1 : position + 2] or heads[max(position - 1, 0) : position]
+    then_run_id = beside[0].run_id if beside else None
+    draw_run_menu(run, key=f"run_menu_{run.run_id}", in_replay=True, then_run_id=then_run_id)
 
 
 def draw_tabs(opened: OpenedReplay) -> None:
