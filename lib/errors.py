@@ -10,6 +10,7 @@
     ├── InvalidInput             an id, title or tag that cannot be stored; nothing was written
     ├── StorageError
     │   ├── DatabaseUnavailable  the database cannot be reached or answers with an error
+    │   │   └── DatabaseRefused  it is there, and refuses what it is asked
     │   ├── DatabaseBusy         the database is there but locked for longer than we wait
     │   ├── NotFound             no such thing for this user: missing, deleted, malformed or another user's
     │   │   ├── SessionNotFound
@@ -71,12 +72,20 @@ class DatabaseUnavailable(StorageError):
     """The database cannot be reached or answered with an error."""
 
 
+class DatabaseRefused(DatabaseUnavailable):
+    """The database is there and refuses what it is asked; the message says why."""
+
+
 class DatabaseBusy(StorageError):
     """The database is there, but stayed locked for longer than we wait."""
 
 
 class NotFound(StorageError):
     """No such thing for this user: missing, deleted, malformed or somebody else's. The four look the same on purpose."""
+
+    def to_anybody(self) -> str:
+        """Return the message for a reader who may read what is anybody's."""
+        return str(self).replace(" among yours", "", 1)
 
 
 class SessionNotFound(NotFound):

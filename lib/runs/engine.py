@@ -19,10 +19,10 @@ from agno.db.base import BaseDb
 from agno.team import Team
 
 import lib
-from lib.errors import InvalidInput, NotAllowed, RunNotFound, RunRefused, StorageError
+from lib.errors import InvalidInput, RunNotFound, RunRefused, StorageError
 from lib.events import RunSaved
 from lib.models import build_model
-from lib.records import MAX_ID_LENGTH, Attachment, RunRecord, RunStatus, SavedState, SessionKind
+from lib.records import Attachment, RunRecord, RunStatus, SavedState, SessionKind
 from lib.runs import cancellation
 from lib.runs.handle import RunHandle
 from lib.runs.run_log import RunLog
@@ -32,6 +32,7 @@ from lib.runs.worker import RunRequest, RunWorker
 from lib.settings import Settings
 from lib.storage import Database, RunOutcome
 from lib.storage.attachments import drop_images, keep_images
+from lib.storage.identity import check_id, check_user
 from lib.storage.reading.messages import to_images
 from lib.teams.catalogue import TeamCatalogue
 
@@ -83,15 +84,18 @@ class RunEngine:
         `images` are attachments, or pairs of bytes and MIME type.
 
         Raises:
-            InvalidInput: the question is empty or too long, an id too long, the window no possible number of runs.
+            NotAllowed: nobody asks, or an admin as one.
+            InvalidInput: the question is empty or too long, an id none that can be stored, the window no possible
+                number of runs.
             TeamUnavailable, ModelUnavailable: there is no such team, or its model cannot be called.
             SessionNotFound: the session is another user's.
             DatabaseUnavailable: the question could not be stored; nothing runs.
             StorageError: an image could not be; nothing runs.
             RunRefused: the engine is closed, or there is a run with this id already.
         """
+        check_user(user_id)
         if run_id is not None:
-            self._refuse_known(run_id, user_id=user_id)
+            self._refuse_known(check_id(run_id, "run id"), user_id=user_id)
         request = self._to_request(
             question,
             user_id=user_id,
@@ -205,7 +209,8 @@ class RunEngine:
         run_id: str,
         model: str | None,
     ) -> RunRequest:
-        _check_input(question, user_id=user_id, session_id=session_id, run_id=run_id, window=window)
+        check_id(session_id, "session id")
+        _check_input(question, window=window)
         entry = self._catalogue.get(team)
         settings = self._settings
         # A team with a model of its own keeps it, whether CHAT_MODEL can be called or not; one named for this question must.
@@ -305,15 +310,10 @@ class RunEngine:
                 handle.publish(RunSaved(run_id=handle.run_id, at=datetime.now(UTC), saved=SavedState.STORED))
 
 
-def _check_input(question: str, *, user_id: str, session_id: str, run_id: str, window: int) -> None:
-    if not user_id:
-        raise NotAllowed("Nobody is logged in, so nothing can be asked.")
+def _check_input(question: str, *, window: int) -> None:
     if not question.strip():
         raise InvalidInput("The question is empty.")
     if len(question) > MAX_QUESTION_LENGTH:
         raise InvalidInput(f"The question has {len(question):,} letters; at most {MAX_QUESTION_LENGTH:,} can be asked.")
-    for name, value in (("user", user_id), ("session", session_id), ("run", run_id)):
-        if len(value) > MAX_ID_LENGTH:
-            raise InvalidInput(f"The {name} id has {len(value)} letters; at most {MAX_ID_LENGTH} can be stored.")
     if not 0 <= window <= MAX_WINDOW:
         raise InvalidInput(f"The history window is {window} runs; it takes 0 to {MAX_WINDOW}.")

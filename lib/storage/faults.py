@@ -18,7 +18,7 @@ import mysql.connector
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
-from lib.errors import DatabaseBusy, DatabaseUnavailable, StorageError
+from lib.errors import DatabaseBusy, DatabaseRefused, DatabaseUnavailable, StorageError
 
 Result = TypeVar("Result")
 
@@ -87,6 +87,8 @@ _SQLITE_UNREACHABLE = {
     sqlite3.SQLITE_READONLY: "the file or its folder is read-only",
     sqlite3.SQLITE_FULL: "the disk is full",
 }
+_THERE = {_SQLITE_UNREACHABLE[code] for code in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL)}
+"""Such a database can be read: no write gets through until somebody mends it, and so it is told as refused."""
 
 
 def to_fault(error: BaseException) -> Fault:
@@ -133,17 +135,17 @@ def to_storage_error(error: BaseException, address: str) -> StorageError:
     match fault.kind:
         case FaultKind.BUSY | FaultKind.CONFLICT:
             return DatabaseBusy(f"The database {address} is busy: {fault.told}{number}. Try again in a moment.")
-        case FaultKind.UNREACHABLE:
+        case FaultKind.UNREACHABLE if fault.told not in _THERE:
             return DatabaseUnavailable(
                 f"Cannot use the database {address}: {fault.told}{number}. Check that it is running and DATABASE_URL."
             )
         case _:
-            return DatabaseUnavailable(f"The database {address} refused this: {fault.told}{number}.")
+            return DatabaseRefused(f"The database {address} refused this: {fault.told}{number}.")
 
 
 @contextmanager
 def told_as_storage_errors(address: str) -> Iterator[None]:
-    """Turn database errors of the block into DatabaseBusy or DatabaseUnavailable, without their statements."""
+    """Turn database errors of the block into DatabaseBusy, DatabaseUnavailable or DatabaseRefused, without their statements."""
     try:
         yield
     except DATABASE_ERRORS as error:

@@ -12,8 +12,12 @@ from sqlalchemy.sql.functions import FunctionElement
 from lib.errors import InvalidInput, NotAllowed
 from lib.records import MAX_ID_LENGTH, Reader
 
+_TURNING = frozenset({"LRE", "RLE", "LRO", "RLO", "PDF", "LRI", "RLI", "FSI", "PDI"})
+"""What Unicode calls characters that turn text round, also that which follows; plain marks (LRM, RLM) do not."""
 CHARSET_ATTRIBUTE = "roundtable_charset"
 """Where an engine's dialect is told the character set of Agno's columns, if it is not utf8mb4."""
+MAX_ASKED_LENGTH = 10_000
+"""SQLite keeps ids of any length; longer ones than this are taken for nobody's rather than sent to the database."""
 
 
 def check_user(user_id: object) -> str:
@@ -56,9 +60,9 @@ def check_id(value: object, what: str) -> str:
     return value
 
 
-def is_storable_id(value: object) -> bool:
-    """Whether any row could have this id."""
-    return _defect(value) is None
+def is_possible_id(value: object) -> bool:
+    """Whether any row could have this id: what other programs store is read, also where we would not store it."""
+    return isinstance(value, str) and len(value) <= MAX_ASKED_LENGTH and _is_unicode(value)
 
 
 def check_text(value: object, what: str, *, max_length: int | None = None, one_line: bool = False) -> str:
@@ -69,9 +73,21 @@ def check_text(value: object, what: str, *, max_length: int | None = None, one_l
         raise InvalidInput(f"The {what} holds half a character (a lone surrogate). Nothing was written.")
     if max_length is not None and len(value) > max_length:
         raise InvalidInput(f"The {what} has {len(value)} characters; at most {max_length} fit. Nothing was written.")
-    if one_line and any(unicodedata.category(char) == "Cc" for char in value):
+    if one_line and any(unicodedata.category(char) in ("Cc", "Zl", "Zp") for char in value):
         raise InvalidInput(f"The {what} holds a line break or another control character. Nothing was written.")
+    if one_line and any(unicodedata.bidirectional(char) in _TURNING for char in value):
+        raise InvalidInput(
+            f"The {what} holds an invisible character that turns the direction of the text. Write it without; nothing "
+            "was written."
+        )
+    if one_line and is_blank(value):
+        raise InvalidInput(f"The {what} holds nothing that can be seen. Nothing was written.")
     return value
+
+
+def is_blank(text: str) -> bool:
+    """Whether a text shows nothing: it is empty, or of blanks and invisible characters only."""
+    return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
 
 
 def _defect(value: object) -> str | None:

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from lib.errors import InvalidInput, SessionNotFound
 from lib.storage import heads
-from lib.storage.identity import check_text, exactly, is_storable_id
+from lib.storage.identity import check_text, exactly, is_possible_id
 from lib.storage.schema import sessions
 from lib.storage.writing import OUR_KEY, lock_session, to_session_data
 
@@ -30,7 +30,7 @@ def change_session(connection: Connection, session_id: str, user_id: str, change
         SessionDamaged: what is stored of it cannot be read.
         SessionDamaged: what is stored of it cannot be read.
     """
-    stored = lock_session(connection, session_id) if is_storable_id(session_id) else None
+    stored = lock_session(connection, session_id) if is_possible_id(session_id) else None
     if stored is None or stored["user_id"] != user_id:
         raise SessionNotFound(session_id)
     before = to_session_data(stored)

@@ -16,7 +16,7 @@ from sqlalchemy import (
 
 from lib.records import RunStatus, SessionSummary
 from lib.storage.first_questions import read_first_question
-from lib.storage.identity import exactly
+from lib.storage.identity import exactly, is_blank
 from lib.storage.json_parts import json_part, parse_part
 from lib.storage.legacy_runs import read_legacy_rows
 from lib.storage.reading.stored import to_session_kind
@@ -171,7 +171,7 @@ def to_session_summary(row: Mapping[str, Any], details: Details, live: Sequence[
         user_id=row["user_id"],
         kind=kind,
         component_id=row[f"{kind.value}_id"] or row["team_id"] or row["agent_id"] or row["workflow_id"] or "",
-        title=title if isinstance(title, str) and title else None,
+        title=title if isinstance(title, str) and not is_blank(title) else None,
         first_question=_optional_text(ours.get("first_question")) or details.first_questions.get(session_id) or None,
         runs=details.runs.get(session_id, 0),
         created_at=_to_time(row["created_at"]),

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, delete, insert, select
 
 from lib.records import SessionSummary
 from lib.storage.connector import Connector
-from lib.storage.identity import check_user, exactly, is_storable_id
+from lib.storage.identity import check_user, exactly, is_possible_id
 from lib.storage.keys import to_key
 from lib.storage.schema import read_marks, runs, sessions
 
@@ -34,7 +34,7 @@ class ReadMarks:
     def note_read(self, run_id: str, *, user_id: str) -> None:
         """Note that the end of a run was on its user's screen; a run of somebody else, or an older one, changes nothing."""
         user_id = check_user(user_id)
-        if not is_storable_id(run_id):
+        if not is_possible_id(run_id):
             return
 
         def work(connection: Connection) -> None:

@@ -20,7 +20,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 from lib.errors import RunNotFound
 from lib.records import RunStatus
 from lib.storage.connector import Connector
-from lib.storage.identity import check_id, check_user, exactly, is_storable_id
+from lib.storage.identity import check_id, check_user, exactly, is_possible_id
 from lib.storage.schema import database_now, run_queue
 from lib.storage.writing import lock_session
 
@@ -79,7 +79,7 @@ class RunQueue:
     def request_stop(self, run_id: str, *, user_id: str) -> bool:
         """Ask whoever runs it to stop the user's run; whether it is alive and theirs."""
         check_user(user_id)
-        if not is_storable_id(run_id):
+        if not is_possible_id(run_id):
             return False
         statement = (
             update(run_queue)

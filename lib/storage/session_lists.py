@@ -74,6 +74,11 @@ _ROWS = (
     .select_from(sessions.outerjoin(heads, _HAS_HEAD))
     .where(sessions.c.session_id.in_(bindparam("session_ids", expanding=True)))
 )
+_ROW = (
+    select(*_ROW_COLUMNS)
+    .select_from(sessions.outerjoin(heads, _HAS_HEAD))
+    .where(exactly(sessions.c.session_id, bindparam("session_id", type_=String)))
+)
 _USER_ID = bindparam("user_id", type_=String)
 _OF_THE_LAB = sessions.c.session_id.startswith(LAB_SESSION_PREFIX, autoescape=True)
 
@@ -160,6 +165,12 @@ def read_rows(connection: Connection, session_ids: Sequence[str]) -> list[Mappin
     rows = connection.execute(_ROWS, {"session_ids": list(session_ids)}).mappings()
     by_id = {row["session_id"]: dict(row) for row in rows}
     return [by_id[session_id] for session_id in session_ids if session_id in by_id]
+
+
+def read_row(connection: Connection, session_id: str) -> Mapping[str, Any] | None:
+    """Return the session row with this id, which somebody may have made up, and its head."""
+    row = connection.execute(_ROW, {"session_id": session_id}).mappings().first()
+    return None if row is None else dict(row)
 
 
 def read_filtered_page(

@@ -17,7 +17,7 @@ from lib.errors import RunNotFound, SessionNotFound
 from lib.records import Reader, RunStatus, SessionSummary
 from lib.storage.connector import Connector
 from lib.storage.first_questions import read_first_question
-from lib.storage.identity import exactly, is_storable_id
+from lib.storage.identity import exactly, is_possible_id
 from lib.storage.legacy_runs import place_of, to_legacy_rows
 from lib.storage.reading.loose import to_text, to_time
 from lib.storage.run_queue import RunQueue
@@ -93,7 +93,7 @@ class SessionOverviews:
             SessionNotFound: there is none, or it is not this reader's.
         """
         reader = user_id if isinstance(user_id, Reader) else Reader(user_id=user_id)
-        if not is_storable_id(session_id):
+        if not is_possible_id(session_id):
             raise SessionNotFound(session_id)
         ours = self._queue is not None
         row, rows = self._connector.read(lambda connection: _read_heads(connection, session_id, ours=ours))

@@ -30,7 +30,7 @@ from lib.storage import heads, listing, run_lists, session_lists
 from lib.storage.attachments import read_image
 from lib.storage.connector import Connector
 from lib.storage.forks import read_forks
-from lib.storage.identity import as_reader, exactly, is_storable_id, to_scope
+from lib.storage.identity import as_reader, exactly, is_possible_id, to_scope
 from lib.storage.media import MediaFolder
 from lib.storage.outbox import Outbox
 from lib.storage.reading import to_run_record
@@ -144,17 +144,17 @@ class SessionReads:
     def find_session(self, session_id: str, *, user_id: str | Reader) -> SessionSummary | None:
         """Return what a list shows of one session; None where it is not there for this user."""
         scope = to_scope(user_id)
-        if not is_storable_id(session_id):
+        if not is_possible_id(session_id):
             return None
-        rows = self._connector.read(lambda connection: session_lists.read_rows(connection, [session_id]))
-        if not rows or (scope is not None and rows[0]["user_id"] != scope):
+        row = self._connector.read(lambda connection: session_lists.read_row(connection, session_id))
+        if row is None or (scope is not None and row["user_id"] != scope):
             return None
-        return self._to_summaries(rows, self._queue.live_in([session_id]))[0]
+        return self._to_summaries([row], self._queue.live_in([session_id]))[0]
 
     def get_session_row(self, session_id: str, *, user_id: str | Reader) -> Mapping[str, Any]:
         """Return the session's row as it is stored."""
         scope = to_scope(user_id)
-        if not is_storable_id(session_id):
+        if not is_possible_id(session_id):
             raise SessionNotFound(session_id)
         statement = select(sessions).where(exactly(sessions.c.session_id, session_id))
         row = self._connector.read(lambda connection: connection.execute(statement).mappings().first())
@@ -172,7 +172,7 @@ class SessionReads:
 
     def was_deleted(self, value: str, *, kind: str = "session") -> bool:
         """Whether a session (or a run) was deleted by hand, so that late results were rightly dropped."""
-        return self._connector.read(lambda connection: is_deleted(connection, kind, value))
+        return is_possible_id(value) and self._connector.read(lambda connection: is_deleted(connection, kind, value))
 
     def _list_live(self, rows: Sequence[Mapping[str, Any]], scope: str | None) -> Sequence[LiveRun]:
         """Return what is live of those whose page this is; nothing is asked where the page itself says: nothing."""
@@ -206,7 +206,7 @@ class SessionReads:
     ) -> Page[RunRecord]:
         """Return a page of runs with their member runs, oldest first; the cursor leads to older ones."""
         scope = to_scope(user_id)
-        if not is_storable_id(session_id):
+        if not is_possible_id(session_id):
             raise SessionNotFound(session_id)
         owned = self._connector.read(
             lambda connection: listing.find_session(connection, session_id=session_id, user_id=scope)
@@ -230,7 +230,7 @@ class SessionReads:
     def get_run_row(self, run_id: str, *, user_id: str | Reader) -> Mapping[str, Any]:
         """Return the run's row as it is stored, `run_data` parsed; one that lies in its session's row, as a row."""
         scope = to_scope(user_id)
-        if not is_storable_id(run_id):
+        if not is_possible_id(run_id):
             raise RunNotFound(run_id)
         row = self._connector.read(lambda connection: run_lists.find_run(connection, run_id=run_id, user_id=scope))
         if row is None:
@@ -239,7 +239,9 @@ class SessionReads:
 
     def is_run_id_taken(self, run_id: str, *, user_id: str) -> bool:
         """Whether one of the user's runs has a row with this id; cheaper than to look for the run."""
-        return self._connector.read(lambda connection: run_lists.has_row(connection, run_id=run_id, user_id=user_id))
+        return is_possible_id(run_id) and self._connector.read(
+            lambda connection: run_lists.has_row(connection, run_id=run_id, user_id=user_id)
+        )
 
     def get_image(self, run_id: str, image_id: str, *, user_id: str | Reader) -> bytes:
         """Return the bytes of an image of a run that the user may read. Nothing is fetched from any address.

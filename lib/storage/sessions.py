@@ -18,7 +18,7 @@ from lib.errors import RunNotFound, SessionNotFound
 from lib.records import Loss, SessionKind, SessionSummary, Tokens
 from lib.storage import deleting, forks, heads, staging
 from lib.storage.connector import Connector
-from lib.storage.identity import check_id, check_text, check_user, is_storable_id
+from lib.storage.identity import check_id, check_text, check_user, is_possible_id
 from lib.storage.labels import (
     MAX_TITLE_LENGTH,
     Change,
@@ -234,7 +234,7 @@ class SessionStore(SessionReads):
             InvalidInput: the run still goes on.
         """
         user_id = check_user(user_id)
-        if not is_storable_id(session_id):
+        if not is_possible_id(session_id):
             raise SessionNotFound(session_id)
         live = self._queue.live_states([session_id])
         new_session_id = self._connector.write(
@@ -319,7 +319,7 @@ class SessionStore(SessionReads):
         return deleting.with_others(loss, images=self._media.count(own_media), live_runs=len(live), kept_writes=kept)
 
     def _check_owned(self, session_id: str, user_id: str) -> None:
-        if not is_storable_id(session_id) or self.find_session(session_id, user_id=user_id) is None:
+        if not is_possible_id(session_id) or self.find_session(session_id, user_id=user_id) is None:
             raise SessionNotFound(session_id)
 
     def _stop_and_wait(self, *, session_id: str, run_id: str | None = None) -> None:

@@ -21,7 +21,7 @@ from lib.records import RunRecord, RunStatus, SessionSummary
 from lib.settings import Settings
 from lib.storage.connector import Connector, build_connector, to_stored_text
 from lib.storage.first_questions import FIRST_QUESTION_LENGTH
-from lib.storage.identity import exactly, is_storable_id
+from lib.storage.identity import exactly, is_blank, is_possible_id
 from lib.storage.legacy_runs import in_stored_order, to_legacy_rows
 from lib.storage.reading import to_run_records
 from lib.storage.reading.loose import parse_json, to_list, to_mapping, to_optional_text, to_text, to_time
@@ -81,6 +81,7 @@ class StoredSession:
         kind = to_session_kind(row)
         ours = to_mapping(self.session_data.get("roundtable"))
         top = [run for run in self.runs if run.parent_run_id is None]
+        title = to_optional_text(self.session_data.get("session_name")) or ""
         return SessionSummary(
             session_id=to_text(row.get("session_id")),
             user_id=to_optional_text(row.get("user_id")),
@@ -88,7 +89,7 @@ class StoredSession:
             component_id=to_text(
                 row.get(f"{kind}_id") or row.get("team_id") or row.get("agent_id") or row.get("workflow_id")
             ),
-            title=to_optional_text(self.session_data.get("session_name")),
+            title=None if is_blank(title) else title,
             first_question=to_optional_text(ours.get("first_question")) or _find_first_question(top),
             runs=len(top),
             created_at=to_time(row.get("created_at")) or _LONG_AGO,
@@ -119,7 +120,7 @@ class StoredSessions:
         Raises:
             SessionNotFound: there is none, or it is another user's.
         """
-        if not is_storable_id(session_id):
+        if not is_possible_id(session_id):
             raise SessionNotFound(session_id)
         row, run_rows = self._connector.read(lambda connection: _read(connection, session_id))
         if row is None or (user_id is not None and row.get("user_id") != user_id):

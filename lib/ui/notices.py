@@ -12,6 +12,7 @@ import streamlit as st
 
 from lib.errors import (
     DatabaseBusy,
+    DatabaseRefused,
     DatabaseUnavailable,
     HistoryNotSaved,
     LocalIdentityRefused,
@@ -31,6 +32,7 @@ logger = logging.getLogger(__name__)
 
 _TITLES: tuple[tuple[type[RoundtableError], str], ...] = (
     (SettingsError, "A setting cannot be used"),
+    (DatabaseRefused, "The database refused this"),
     (DatabaseUnavailable, "The database cannot be reached"),
     (DatabaseBusy, "The database is busy"),
     (HistoryNotSaved, "Not stored yet"),

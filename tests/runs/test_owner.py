@@ -13,7 +13,7 @@ from lib.errors import (
     SessionNotFound,
     TeamUnavailable,
 )
-from lib.records import RunStatus
+from lib.records import Reader, RunStatus
 from tests.runs.scripted import say
 
 OTHERS = ["eve", "Ada", "ada ", "adä"]
@@ -46,7 +46,14 @@ def test_another_users_session_is_not_found_before_the_model_is_called(open_engi
         ({"question": "  \n"}, InvalidInput),
         ({"question": "x" * 100_001}, InvalidInput),
         ({"user_id": ""}, NotAllowed),
+        ({"user_id": Reader(user_id="ada", admin=True)}, NotAllowed),
+        ({"user_id": 5}, NotAllowed),
+        ({"user_id": Reader(user_id="ada"), "run_id": "r"}, NotAllowed),
         ({"user_id": "x" * 129}, InvalidInput),
+        ({"session_id": 5}, InvalidInput),
+        ({"session_id": "half \ud800"}, InvalidInput),
+        ({"run_id": 5}, InvalidInput),
+        ({"run_id": "half \ud800"}, InvalidInput),
         ({"session_id": "x" * 129}, InvalidInput),
         ({"run_id": "x" * 129}, InvalidInput),
         ({"window": -1}, InvalidInput),

@@ -64,3 +64,24 @@ def test_what_changes_nothing_leaves_a_session_in_its_place(two):
     two.sessions.change_tags(["a"], add=["x"], remove=["z"], user_id="ann")
     two.sessions.set_collection("a", "Client", user_id="ann")
     assert two.sessions.get_session_row("a", user_id="ann") == {**before, "updated_at": 5}
+
+
+@pytest.mark.parametrize(
+    "words", ["two\u2028lines", "two\u2029lines", "a\nb", "evil \u202egnp.exe", "\u2066isolated\u2069", "\u200b\u2060"]
+)
+def test_one_line_is_refused_what_would_break_it_turn_it_round_or_show_nothing(two, words):
+    store = two.sessions
+    for change in (
+        lambda: store.rename_session("a", words, user_id="ann"),
+        lambda: store.set_tags("a", [words], user_id="ann"),
+        lambda: store.set_collection("a", words, user_id="ann"),
+        lambda: store.create_session(user_id="ann", component_id="x", collection=words),
+    ):
+        with pytest.raises(InvalidInput, match=r"[Nn]othing was written"):
+            change()
+
+
+@pytest.mark.parametrize("words", ["שלום world", "\u200fשלום", "👩\u200d🚀 trip", "مرحبا 2024"])
+def test_scripts_from_right_to_left_and_joined_emoji_are_kept_as_written(two, words):
+    two.sessions.rename_session("a", words, user_id="ann")
+    assert two.sessions.get_session("a", user_id="ann").title == words

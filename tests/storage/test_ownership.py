@@ -184,3 +184,15 @@ def test_ids_that_differ_only_in_what_a_collation_ignores_never_meet(any_collati
             continue  # the database cannot hold both: refused, not mixed up
         assert made.session_id == similar
     assert store.get_session("CaseA", user_id="ann").session_id == "CaseA"
+
+
+def test_an_id_that_the_databases_letters_cannot_spell_is_not_found(any_collation):
+    store = any_collation.sessions
+    store.create_session(session_id="there", user_id="ann", component_id="x")
+    for unspelt in ("🦊", "天气", "x" * 5_000, "tab\t", "nul\x00"):
+        for read in (store.get_session, store.list_runs, store.delete_session, store.get_session_row):
+            with pytest.raises(SessionNotFound):
+                read(unspelt, user_id="ann")
+        with pytest.raises(RunNotFound):
+            store.get_run(unspelt, user_id="ann")
+        assert store.was_deleted(unspelt) is False
