@@ -137,6 +137,7 @@ class MessageRecord:
     tool_call_id: str | None = None  # on tool messages
     tool_name: str | None = None
     tool_failed: bool = False
+    compressed: str | None = None  # of a tool result: what models were sent in its place once it was compressed
     reasoning: str | None = None
     images: tuple[ImageRecord, ...] = ()
     tokens: Tokens = Tokens()

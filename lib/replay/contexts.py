@@ -10,10 +10,10 @@ handed in as a function.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-from lib.records import MessageRecord, RunRecord, RunStatus, Tokens
-from lib.replay.absences import AbsentMessage, Explanation, Prediction, absence_of, list_absent
+from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, Tokens
+from lib.replay.absences import Absence, AbsentMessage, Explanation, Prediction, absence_of, list_absent
 from lib.replay.session_history import SessionHistory, Standing, has_history
 
 
@@ -25,6 +25,16 @@ class GivenMessage:
     origin_run_id: str | None  # the run in which it was first said; None where that run is not stored any more
     new: bool  # not in the previous request of the same run
     share: float  # of all characters of the request, 0 to 1
+    text: str  # what the model was sent: the compressed text of a tool result, where there was one by then
+    note: str = ""  # on a compressed text: what it stands for, and what is not known of it
+
+
+@dataclass(frozen=True, slots=True)
+class Compression:
+    """From which request of a run on a tool result was sent compressed, and whether the events tell so."""
+
+    request: int
+    certain: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +46,9 @@ class ModelRequest:
     reconstructed: bool
     doubt: str = ""  # where it is reconstructed: what that goes by, in words
     answer: MessageRecord | None
-    absent: tuple[AbsentMessage, ...] = ()
+    listed_absent: tuple[AbsentMessage, ...] = field(default=(), repr=False)  # the requests of a run share it
+    said_after: Mapping[str, int] = field(default_factory=dict, repr=False)  # member's run -> place of its task
+    compressed_from: Mapping[str, Compression] = field(default_factory=dict, repr=False)
     conversation: tuple[MessageRecord, ...] = field(repr=False)  # all messages of the run; the request held the first
     size: int  # ...so many of them
     size_before: int = 0  # and the previous request of the run this many
@@ -46,15 +58,43 @@ class ModelRequest:
     def messages(self) -> tuple[GivenMessage, ...]:
         """What the request held, in order. Built when asked for: the requests of a long run hold each other's messages."""
         prompt = self.conversation[: self.size]
-        total = sum(map(count_characters, prompt)) or 1
+        texts = [self._text_of(message) for message in prompt]
+        sizes = [count_characters(message) - len(message.content) + len(texts[i]) for i, message in enumerate(prompt)]
+        total = sum(sizes) or 1
         return tuple(
             GivenMessage(
                 message=message,
                 origin_run_id=self.origins.get(message.message_id, None if message.from_history else self.run.run_id),
                 new=place >= self.size_before,
-                share=count_characters(message) / total,
+                share=sizes[place] / total,
+                text=texts[place],
+                note=self._note_on(message),
             )
             for place, message in enumerate(prompt)
+        )
+
+    def _text_of(self, message: MessageRecord) -> str:
+        since = self.compressed_from.get(message.message_id)
+        is_compressed = since is not None and self.number >= since.request
+        return message.compressed or "" if is_compressed else message.content
+
+    def _note_on(self, message: MessageRecord) -> str:
+        since = self.compressed_from.get(message.message_id)
+        if since is None:
+            return ""
+        if self.number < since.request:
+            return f"sent in full here, compressed from request {since.request} on"
+        sizes = f"compressed from {len(message.content):,} to {len(message.compressed or ''):,} characters"
+        return sizes if since.certain else f"{sizes}; that it was so already here is assumed"
+
+    @property
+    def absent(self) -> tuple[AbsentMessage, ...]:
+        """Every message of the session that the request did not hold, with its reason."""
+        if all(place < self.size for place in self.said_after.values()):
+            return self.listed_absent
+        return tuple(
+            replace(item, reason=Absence.LATER) if self.said_after.get(item.run_id, -1) >= self.size else item
+            for item in self.listed_absent
         )
 
     @property
@@ -83,16 +123,17 @@ def list_requests(
     *,
     rule: HistoryRule | None = None,
     model_starts: Mapping[str, int] | None = None,
+    compressions: Mapping[str, Sequence[int]] | None = None,
 ) -> tuple[ModelRequest, ...]:
     """Return the requests of a run and of every run under it, each run's own in order, leader first.
 
     `rule` predicts history where it was not stored and explains what is absent; `model_starts` counts the requests of a
-    run by its events, where they were stored.
+    run by its events, where they were stored, and `compressions` names those before which tool results were compressed.
     """
     requests: list[ModelRequest] = []
     for part in run.walk():
         started = None if model_starts is None else model_starts.get(part.run_id)
-        requests.extend(_requests_of(part, history, rule, started))
+        requests.extend(_requests_of(part, history, rule, started, (compressions or {}).get(part.run_id, ())))
     return tuple(requests)
 
 
@@ -163,17 +204,29 @@ def _was_anything_there(standing: Standing) -> bool:
 
 
 def _requests_of(
-    run: RunRecord, history: SessionHistory, rule: HistoryRule | None, started: int | None
+    run: RunRecord,
+    history: SessionHistory,
+    rule: HistoryRule | None,
+    started: int | None,
+    compressions: Sequence[int],
 ) -> list[ModelRequest]:
     told = _find_told(run, history, rule)
     messages = _with_history(run, told)
     unknown = not told.stored and len(messages) == len(run.messages)
     requests: list[ModelRequest] = []
     absent: tuple[AbsentMessage, ...] | None = None
+    said_after = _places_of_tasks(run, messages) if run.parent_run_id is None else {}
+    compressed_from: dict[str, Compression] = {}
     for size, answer in _split(messages, run, history, started):
         if absent is None:  # history stands before the first answer
             given = {message.message_id for message in messages[:size]}
             absent = list_absent(run, given, history, told.standing, told.predictions, unknown=unknown)
+        before = requests[-1].size if requests else 0
+        for message in messages[before:size]:
+            if message.compressed is not None:
+                compressed_from[message.message_id] = _compressed_from(
+                    message, len(requests) + 1, compressions, history.compressed
+                )
         requests.append(
             ModelRequest(
                 run=run,
@@ -181,14 +234,44 @@ def _requests_of(
                 reconstructed=not told.stored,
                 doubt=told.doubt,
                 answer=answer,
-                absent=absent,
+                listed_absent=absent,
+                said_after=said_after,
+                compressed_from=compressed_from,
                 conversation=messages,
                 size=size,
-                size_before=requests[-1].size if requests else 0,
+                size_before=before,
                 origins=history.origins,
             )
         )
     return requests
+
+
+def _compressed_from(
+    message: MessageRecord, request: int, compressions: Sequence[int], compressed_when_said: set[str]
+) -> Compression:
+    """Return since when a tool result that `request` is the first to hold was sent compressed.
+
+    Agno compresses all that are not, before a request, once there are enough. A result from history may have come so.
+    """
+    if message.from_history and message.message_id in compressed_when_said:
+        return Compression(request, certain=False)  # the setting may be another by now
+    done = next((number for number in compressions if number >= request), None)
+    return Compression(request if done is None else done, certain=done is not None)
+
+
+def _places_of_tasks(run: RunRecord, messages: Sequence[MessageRecord]) -> dict[str, int]:
+    """Return for each run of a member, and each under it, which message asked for it."""
+    asked: dict[str, list[RunRecord | None]] = {}
+    for segment in run.segments:
+        if isinstance(segment, DelegationSegment):
+            asked.setdefault(segment.call.tool_call_id, []).append(segment.run)
+    places: dict[str, int] = {}
+    for place, message in enumerate(messages):
+        for request in message.tool_requests if not message.from_history else ():
+            member_run = asked[request.tool_call_id].pop(0) if asked.get(request.tool_call_id) else None
+            if member_run is not None:
+                places.update((part.run_id, place) for part in member_run.walk())
+    return places
 
 
 def _with_history(run: RunRecord, told: _Told) -> tuple[MessageRecord, ...]:

@@ -69,9 +69,10 @@ def export_requests(requests: Iterable[ModelRequest], *, later: int | None = Non
                 {
                     "message_id": given.message.message_id,
                     "role": given.message.role,
-                    "content": given.message.content,
+                    "content": given.text,
                     "from_history": given.message.from_history,
                     "origin_run_id": given.origin_run_id,
+                    **({"note": given.note, "original": given.message.content} if given.note else {}),
                 }
                 for given in request.messages
             ],

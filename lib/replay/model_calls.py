@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from lib.events import ModelEnded, ModelStarted, RunEvent, RunRetried
+from lib.events import ModelEnded, ModelStarted, RunEvent, RunRetried, UnknownEvent
 from lib.records import Tokens
 
 
@@ -40,6 +41,24 @@ def list_model_calls(events: Iterable[RunEvent]) -> dict[str, list[ModelCall]]:
             case _:
                 pass
     return calls
+
+
+def list_compressions(events: Iterable[RunEvent]) -> dict[str, list[int]]:
+    """Return for each run the numbers of the requests before which Agno compressed tool results."""
+    asked: Counter[str] = Counter()
+    found: dict[str, list[int]] = {}
+    for event in events:
+        match event:
+            case ModelStarted():
+                asked[event.run_id] += 1
+            case RunRetried():
+                asked[event.run_id] = 0
+                found.pop(event.run_id, None)
+            case UnknownEvent() if event.name.removeprefix("Team") == "CompressionCompleted":
+                found.setdefault(event.run_id, []).append(asked[event.run_id] + 1)
+            case _:
+                pass
+    return found
 
 
 def _given_up(call: ModelCall, at: datetime) -> ModelCall:

@@ -29,6 +29,7 @@ class SessionHistory:
 
     runs: Sequence[RunRecord]
     origins: dict[str, str] = field(default_factory=dict)  # message id -> the run that said it first
+    compressed: set[str] = field(default_factory=set)  # messages that were compressed in the run that said them
     _by_id: dict[str, RunRecord] = field(default_factory=dict)
     _storing: set[tuple[str, bool]] = field(default_factory=set)  # component, whether as a member
     _tops: dict[str, RunRecord] = field(default_factory=dict)  # run id -> the top-level run it is under
@@ -50,6 +51,8 @@ class SessionHistory:
                         self._storing.add(_component_of(run))
                     else:
                         self.origins.setdefault(message.message_id, run.run_id)
+                        if message.compressed is not None:
+                            self.compressed.add(message.message_id)
 
     def is_stored_for(self, run: RunRecord) -> bool:
         """Whether the team, agent or member of a run stored the history it was given, in this run or in another."""

@@ -139,9 +139,11 @@ def write_requests(requests: Iterable[ModelRequest]) -> Iterator[str]:
                 f" -> {asked.tool_name}({_short(asked.arguments, 200)})" for asked in given.message.tool_requests
             )
             yield from _indented(
-                f"{new} {given.share:4.0%} {given.message.role}{origin}: {_short(given.message.content, 300)}{calls}",
+                f"{new} {given.share:4.0%} {given.message.role}{origin}: {_short(given.text, 300)}{calls}",
                 "    ",
             )
+            if given.note:
+                yield _line(f"           {given.note}")
         later = [absent for absent in request.absent if absent.reason is Absence.LATER]
         for absent in request.absent:
             if absent.reason is not Absence.LATER:

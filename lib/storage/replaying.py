@@ -15,6 +15,7 @@ from lib.replay.contexts import ModelRequest, list_requests
 from lib.replay.delegations import Delegation, HandOver, list_delegations, list_hand_overs
 from lib.replay.finding_search import list_findings
 from lib.replay.findings import Finding
+from lib.replay.model_calls import list_compressions
 from lib.replay.order import in_stored_order
 from lib.replay.session_history import SessionHistory
 from lib.replay.steps import Step, list_steps
@@ -75,7 +76,13 @@ class Replay:
         """Return what each model request of a run and its members was given, and what was absent."""
         events = self.events(run.run_id)
         starts = Counter(event.run_id for event in events if isinstance(event, ModelStarted)) if events else None
-        return list_requests(run, self.history, rule=self._evidence.explain, model_starts=starts)
+        return list_requests(
+            run,
+            self.history,
+            rule=self._evidence.explain,
+            model_starts=starts,
+            compressions=list_compressions(events),
+        )
 
     def hand_overs(self, run: RunRecord) -> tuple[HandOver, ...]:
         """Return what each member was told and what it lacked."""

@@ -47,7 +47,8 @@ def test_the_json_has_the_promised_shapes(team, capsys):
     assert set(leader[0]) == {"run_id", "team_id", "request", "source", "messages", "absent"}
     assert set(leader[0]["messages"][0]) == {"message_id", "role", "content", "from_history", "origin_run_id"}
     assert [m["origin_run_id"] for m in leader[0]["messages"] if m["from_history"]] == [first, first]
-    assert {absent["reason"] for absent in leader[0]["absent"]} == {"member_message"}
+    # What the member said was said later than the request that asked it.
+    assert [{absent["reason"] for absent in item["absent"]} for item in leader] == [{"later"}, {"member_message"}]
     assert [item["agent_id"] for item in context if "agent_id" in item] == ["weather", "weather"]
     steps = printed(capsys, "--view", "steps", "--run", second)
     assert [step["kind"] for step in steps] == [
@@ -239,3 +240,11 @@ def test_wrong_arguments_have_an_exit_status_of_their_own(capsys):
     told = capsys.readouterr().out
     assert "later_left_out" in told
     assert "Exit status" in told
+
+
+def test_what_is_not_found_of_anybody_is_not_said_to_be_missing_among_yours(team, capsys):
+    team.ask("hello")
+    assert main(["no-such-session"]) == 1
+    assert capsys.readouterr().err == "There is no session 'no-such-session'. It may have been deleted.\n"
+    assert main([SESSION, "--run", "no-such-run", "--user", "ann"]) == 1
+    assert capsys.readouterr().err == "There is no run 'no-such-run' among yours. It may have been deleted.\n"

@@ -451,3 +451,17 @@ def test_a_failed_request_is_a_request_too():
         (request,) = replay.requests(replay.get_run(run_id))
         assert request.answer is None
         assert shape(request) == team.models["desk"].requests[0]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_what_a_member_says_is_later_to_the_request_that_asks_it_and_its_own_to_the_next(stream):
+    with recorded(store_history_messages=True) as team:
+        team.ask("hello")
+        run_id = team.ask("ask weather finance desk2", stream=stream)
+        replay = open_replay(team)
+        run = replay.get_run(run_id)
+        of_members = {part.run_id for part in list(run.walk())[1:]}
+        requests = [request for request in replay.requests(run) if request.run.run_id == run_id]
+        told = [{str(item.reason) for item in one.absent if item.run_id in of_members} for one in requests]
+    assert len(of_members) == 4
+    assert told == [{"later"}, {"member_message"}]

@@ -56,6 +56,7 @@ def to_message(
         tool_call_id=to_optional_text(stored.get("tool_call_id")),
         tool_name=to_optional_text(stored.get("tool_name")),
         tool_failed=stored.get("tool_call_error") is True,
+        compressed=to_optional_text(stored.get("compressed_content")),
         reasoning=to_optional_text(stored.get("reasoning_content") or stored.get("thinking")),
         images=to_images(stored.get("images")),
         tokens=to_tokens(stored.get("metrics")),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from types import MappingProxyType
 
 import streamlit as st
@@ -197,17 +198,21 @@ def _draw_given_message(
     place: int,
 ) -> None:
     message = given.message
+    sent = replace(message, content=given.text)
     key = keys.message(message.message_id, run_id=request.run.run_id, position=place)
     with st.container(key=key, gap="xxsmall"):
         new = ":primary[new] " if marked and given.new else ""
         with st.expander(
-            f"{new}**{line(message.role, 20)}** {line(_first_line(message), 90)}",
+            f"{new}**{line(message.role, 20)}** {line(_first_line(sent), 90)}",
             key=f"text_{key}",
             type="compact",
             on_change="rerun",
         ) as body:
             if body.open:
-                draw_text(_whole_text(message), f"given_{key}")
+                draw_text(_whole_text(sent), f"given_{key}")
+                if sent.content != message.content:
+                    st.caption("Before it was compressed:")
+                    draw_text(message.content, f"original_{key}")
         st.progress(min(max(given.share, 0.0), 1.0), text=_share_words(request, given, numbers))
 
 
@@ -224,7 +229,7 @@ def _share_words(request: ModelRequest, given: GivenMessage, numbers: Mapping[st
         about = f"about {round(request.tokens.input * given.share):,} tokens"
     else:
         about = f"{tokens:,} tokens" if tokens is not None else ""
-    return " · ".join(part for part in (where, about, f"{given.share:.0%}") if part)
+    return " · ".join(part for part in (where, about, f"{given.share:.0%}", given.note) if part)
 
 
 def _first_line(message: MessageRecord) -> str:
