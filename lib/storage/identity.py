@@ -53,7 +53,7 @@ def to_scope(user_id: str | Reader, *, owner: str | None = None) -> str | None:
 
 def check_id(value: object, what: str) -> str:
     """Return an id as given; raise InvalidInput, with the reason, where a database would alter or refuse it."""
-    reason = _defect(value)
+    reason = find_defect(value)
     if reason:
         raise InvalidInput(f"This {what} cannot be stored: it {reason}. Nothing was written.")
     assert isinstance(value, str)
@@ -90,7 +90,8 @@ def is_blank(text: str) -> bool:
     return all(char.isspace() or unicodedata.category(char) in ("Cc", "Cf") for char in text)
 
 
-def _defect(value: object) -> str | None:
+def find_defect(value: object) -> str | None:
+    """Return why we store nothing under an id, as the end of a sentence ("it ..."); None where we do."""
     if not isinstance(value, str):
         return "is no text"
     if not value.strip():

@@ -9,9 +9,15 @@ from urllib.parse import urlencode, urlsplit
 import streamlit as st
 
 from lib.ui.identity import current_user
-from lib.ui.notices import to_notice
+from lib.ui.notices import Notice, to_notice
 from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.tab import CHAT_PAGE, REPLAY_PAGE, SESSIONS_PAGE, Dialog, open_tab
+
+_NO_ADDRESS = Notice(
+    "This session cannot be opened",
+    "Another program stored it under an empty id, and an address without an id leads to a new session. Fork it to read "
+    "the copy, or delete it.",
+)
 
 
 def open_session(session_id: str | None) -> None:
@@ -156,8 +162,11 @@ def failure_noted(*, in_dialog: bool = False) -> Iterator[None]:
 def _go_to(page: str, session_id: str | None, run_id: str | None = None) -> None:
     close_dialog()
     tab = open_tab()
-    tab.select_session(session_id, run_id=run_id)
-    tab.next_page = page
+    if session_id == "":
+        tab.notice = _NO_ADDRESS
+    else:
+        tab.select_session(session_id, run_id=run_id)
+        tab.next_page = page
     st.rerun()  # also from inside a fragment: the whole page
 
 

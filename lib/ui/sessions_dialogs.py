@@ -108,6 +108,9 @@ def _draw_bulk_tags(session_ids: tuple[str, ...]) -> None:
 @st.dialog("Link to this session", icon=":material/link:", on_dismiss=close_dialog)
 @errors_shown()
 def _draw_link(session_ids: tuple[str, ...]) -> None:
+    if not session_ids[0]:
+        st.markdown("No link leads to this session: another program stored it under an empty id. Fork it to have one.")
+        return
     st.code(link_to(session_ids[0]), language=None, wrap_lines=True)
     st.caption("It opens for you alone. Admins are offered to read it in Replay.")
 

@@ -11,6 +11,7 @@ import streamlit as st
 
 from lib.errors import TeamUnavailable
 from lib.records import Loss, RunStatus, SearchHit, SessionKind, SessionSummary
+from lib.storage.identity import find_defect
 from lib.ui.safe_markdown import plain_label
 from lib.ui.words import count_in_words
 
@@ -79,6 +80,8 @@ def reason_not_to_go_on(summary: SessionSummary, catalogue: TeamCatalogue, *, us
                 return (
                     f"It was held with {name!r}, which is not among this app's teams. Name it in CHAT_TEAMS to go on."
                 )
+    if defect := find_defect(summary.session_id):
+        return f"Another program stored it under an id that this app gives to none: it {defect}. Fork it to go on."
     return None
 
 

@@ -17,6 +17,7 @@ from lib.records import SessionKind
 from lib.roundtable import Roundtable, open_roundtable
 from lib.settings import Settings
 from lib.ui.sessions_filters import EVERYBODY
+from tests.storage.stored import write_plainly
 
 ROOT = Path(__file__).parents[2]
 
@@ -420,3 +421,33 @@ def test_nothing_is_unread_on_a_first_visit_and_what_is_unread_stays_so_in_anoth
     assert any("**Paris**" in row for row in rows(again))
     sessions_page(again)
     assert list(again.dataframe[0].value["state"]) == ["answered, unread"]
+
+
+def test_a_session_that_another_program_stored_under_an_odd_id_opens_and_says_why_it_ends_here(app, roundtable):
+    odd = "tab\there and a\nline "
+    write_plainly(roundtable.database, odd, user_id="analyst", team_id="market-desk")
+    app.run()
+    app.button(key=f"session_{odd}").click().run()
+    assert "In Norway." in words(app) and not app.error and not app.exception
+    assert "it holds a control character. Fork it to go on." in words(app)
+    app.switch_page("pages/replay.py").run()
+    assert not app.error and not app.exception and "There is no session" not in words(app)
+    roundtable.store.delete_session(odd, user_id="analyst")
+
+
+def test_a_session_stored_under_no_id_opens_no_other_one_and_says_why(app, roundtable):
+    other = add(roundtable, "What is the weather in Paris?")
+    write_plainly(roundtable.database, "", user_id="analyst", team_id="market-desk")
+    app.run()
+    app.button(key=f"session_{other}").click().run()
+    app.button(key="session_").click().run()
+    assert "stored it under an empty id" in words(app) and app.query_params["session"] == other
+    app.menu_button(key="session_menu_").click("Replay").run()
+    assert "stored it under an empty id" in words(app) and not app.exception
+    app.menu_button(key="session_menu_").click("Copy link").run()
+    assert "No link leads to this session" in words(app)
+    app.menu_button(key="session_menu_").click("Delete").run()
+    app.button(key="delete_yes").click().run()
+    assert not app.exception
+    (left,) = roundtable.store.list_sessions(user_id="analyst").items
+    assert left.session_id == other

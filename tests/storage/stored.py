@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
 from lib.records import SessionFilter
 from lib.storage.schema import runs, sessions
@@ -62,3 +62,33 @@ def with_image(database, session_id, media_dir, key="images/one.png"):
     database.queue.leave(run_id)
     follow(database)
     return run_id
+
+
+def write_plainly(database, session_id, *, run_id="r1", title=None, user_id="ann", team_id="desk"):
+    """Write a session with one run as a program without this app's care does."""
+    session = {"session_id": session_id, "session_type": "team", "team_id": team_id, "user_id": user_id}
+    session |= {"session_data": {"session_name": title} if title is not None else None}
+    messages = [{"role": "user", "content": "Where is Oslo?"}, {"role": "assistant", "content": "In Norway."}]
+    data = {
+        "run_id": run_id,
+        "session_id": session_id,
+        "team_id": team_id,
+        "status": "COMPLETED",
+        "created_at": 5,
+    }
+    data |= {"input": {"input_content": "Where is Oslo?"}, "content": "In Norway.", "messages": messages}
+    run = {
+        "run_id": run_id,
+        "session_id": session_id,
+        "run_type": "team",
+        "team_id": team_id,
+        "user_id": user_id,
+    }
+    run |= {"status": "COMPLETED", "run_index": 0, "run_data": data}
+    times = {"created_at": 5, "updated_at": 5}
+
+    def work(connection):
+        connection.execute(insert(sessions).values(**session, **times))
+        connection.execute(insert(runs).values(**run, **times))
+
+    database.connector.write(work)

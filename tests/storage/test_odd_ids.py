@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
 
 from lib.errors import InvalidInput, RunNotFound, SessionNotFound
 from lib.records import Reader, SessionFilter
-from lib.storage.schema import runs, sessions
 from lib.storage.session_overview import SessionOverviews
 from lib.storage.stored_sessions import StoredSessions
-from tests.storage.stored import follow, listed
+from tests.storage.stored import follow, listed, write_plainly
 from tests.storage.workers import stage
 
 ADMIN = Reader(user_id="root", admin=True)
@@ -32,36 +30,6 @@ MALFORMED: list[Any] = [
     None,
     b"x",
 ]
-
-
-def write_plainly(database: Any, session_id: str, *, run_id: str = "r1", title: str | None = None) -> None:
-    """Write a session with one run as a program without this app's care does."""
-    session: dict[str, Any] = {"session_id": session_id, "session_type": "team", "team_id": "desk", "user_id": "ann"}
-    session |= {"session_data": {"session_name": title} if title is not None else None}
-    messages = [{"role": "user", "content": "Where is Oslo?"}, {"role": "assistant", "content": "In Norway."}]
-    data: dict[str, Any] = {
-        "run_id": run_id,
-        "session_id": session_id,
-        "team_id": "desk",
-        "status": "COMPLETED",
-        "created_at": 5,
-    }
-    data |= {"input": {"input_content": "Where is Oslo?"}, "content": "In Norway.", "messages": messages}
-    run: dict[str, Any] = {
-        "run_id": run_id,
-        "session_id": session_id,
-        "run_type": "team",
-        "team_id": "desk",
-        "user_id": "ann",
-    }
-    run |= {"status": "COMPLETED", "run_index": 0, "run_data": data}
-    times = {"created_at": 5, "updated_at": 5}
-
-    def work(connection: Any) -> None:
-        connection.execute(insert(sessions).values(**session, **times))
-        connection.execute(insert(runs).values(**run, **times))
-
-    database.connector.write(work)
 
 
 @pytest.fixture(params=[*ODD, LONG], ids=ascii)
