@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from lib.errors import RoundtableError
+from lib.errors import NotFound, RoundtableError
 from lib.records import Reader, RunRecord
 from lib.replay import export, text
 from lib.replay.delegations import write_sequence_diagram
@@ -62,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             connector.close()
     except RoundtableError as error:
-        print(escape_controls(" ".join(str(error).split())), file=sys.stderr)
+        told = error.to_anybody() if isinstance(error, NotFound) and given.user is None else str(error)
+        print(escape_controls(" ".join(told.split())), file=sys.stderr)
         return 1
     except BrokenPipeError:  # the reader, such as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still buffered goes nowhere

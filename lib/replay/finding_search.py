@@ -45,11 +45,12 @@ class FindingSearch:
 
     def __init__(self, session_data: Mapping[str, Any] | None = None) -> None:
         """Begin with no run; `session_data` is the session row's."""
-        self._session_data = session_data or {}
+        self._session_data = session_data
         self._found: list[Finding] = []
         self._answered: dict[tuple[str, str], _Answers] = {}
         self._stopped: list[_Stopped] = []
         self._last: _Last | None = None
+        self._asked_here: str | None = None  # the first run of this app
 
     def look_at(self, run: RunRecord, events: Sequence[RunEvent] = ()) -> None:
         """Look at the next run with the runs under it; `events` are those that were stored with it."""
@@ -59,21 +60,26 @@ class FindingSearch:
             self._found += _needless(run, self._answered)
             self._note_question(run)
             self._last = _Last.of(run)
+            if run.settings and self._asked_here is None:
+                self._asked_here = run.run_id
         if events:
             self._found += list_event_findings(run, events)
 
     def list_findings(self) -> tuple[Finding, ...]:
         """Return what is found if the last run looked at was the session's last, in the order of `FindingKind`."""
         forgotten = (stopped.finding for stopped in self._stopped if stopped.followed)
-        return in_order_of_kind((*self._found, *forgotten, *_overwritten(self._last, self._session_data)))
+        overwritten = _overwritten(self._last, self._session_data or {})
+        lost = _lost_title(self._asked_here, self._session_data)
+        return in_order_of_kind((*self._found, *forgotten, *lost, *overwritten))
 
     def _note_question(self, run: RunRecord) -> None:
-        self._stopped = [stopped for stopped in self._stopped if stopped.question != run.question]
+        question = _spaced(run.question)
+        self._stopped = [stopped for stopped in self._stopped if stopped.question != question]
         for stopped in self._stopped:
             stopped.followed = True
-        if run.status is RunStatus.STOPPED and run.question:
+        if run.status is RunStatus.STOPPED and question:
             evidence = f"It was stopped, so no later run was given its question: {run.question}"
-            self._stopped.append(_Stopped(run.question, finding_of(FindingKind.FORGOTTEN_QUESTION, run, evidence)))
+            self._stopped.append(_Stopped(question, finding_of(FindingKind.FORGOTTEN_QUESTION, run, evidence)))
 
 
 @dataclass(slots=True)
@@ -150,7 +156,12 @@ def _facts_of(run: RunRecord, part: DelegationSegment) -> str:
 
 def _task(part: DelegationSegment) -> tuple[str, str]:
     """Return who was asked what, however it is spaced."""
-    return part.member_id, " ".join(part.task.split())
+    return part.member_id, _spaced(part.task)
+
+
+def _spaced(text: str) -> str:
+    """Return text with one space wherever it has any."""
+    return " ".join(text.split())
 
 
 def _needless(run: RunRecord, answered: dict[tuple[str, str], _Answers]) -> Iterator[Finding]:
@@ -159,7 +170,9 @@ def _needless(run: RunRecord, answered: dict[tuple[str, str], _Answers]) -> Iter
     All of it must be on record: the same member was given the same task in an earlier run and answered it, that answer
     stood whole among the history messages the leader was given, and asking again brought nothing that it did not say.
     Whether an answer had grown old by then (the weather, a price) no record tells, so a new answer with news speaks
-    against the finding. A leader that only repeats an answer gives no task and is never meant.
+    against the finding. A leader that only repeats an answer gives no task and is never meant. Where the history
+    messages were not stored (Agno's default) nothing is found: what the leader was given is then reconstructed by
+    assumed settings, and a guess about the context is no evidence against the leader.
     """
     own = [part for part in run.segments if isinstance(part, DelegationSegment)]
     history = [message for message in run.messages if message.from_history] if own else []
@@ -206,12 +219,29 @@ def _is_answered(part: DelegationSegment) -> bool:
 _AGNO_STATE = frozenset({"current_user_id", "current_session_id", "current_run_id"})
 
 
-def _overwritten(last: _Last | None, session_data: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what the session row lost: a title that somebody had given, a state that its last run still had."""
-    ours = session_data.get("roundtable")
-    if isinstance(ours, Mapping) and ours.get("title_by") and not session_data.get("session_name"):
+def _lost_title(asked_here: str | None, session_data: Mapping[str, Any] | None) -> Iterator[Finding]:
+    """Yield that the session's row lost its title, where that is certain.
+
+    Every question that is asked here is noted in the row, beside its title; Agno's own writes keep both. A row without
+    either was written anew by another program. In sessions of other apps nothing tells whether there was a title.
+    """
+    data = session_data or {}
+    if session_data is None or data.get("session_name"):
+        return
+    ours = data.get("roundtable")
+    if isinstance(ours, Mapping) and ours.get("title_by"):
         evidence = f"A title was given (by {ours['title_by']}); the session has none any more."
         yield Finding(kind=FindingKind.OVERWRITTEN_TITLE, run_id=None, evidence=evidence)
+    elif asked_here is not None and "roundtable" not in data:
+        evidence = (
+            f"The session's row has no title, nor what was noted in it when {asked_here} was asked here: "
+            "another program wrote it anew."
+        )
+        yield Finding(kind=FindingKind.OVERWRITTEN_TITLE, run_id=None, evidence=evidence)
+
+
+def _overwritten(last: _Last | None, session_data: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield what the session's row lost of the state that its last run still had."""
     if last is None or last.status is not RunStatus.COMPLETED or last.state is None:
         return
     kept = session_data.get("session_state")

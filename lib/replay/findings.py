@@ -1,12 +1,13 @@
 """What an engineer should know about a session, and the part of it that the columns of its runs tell.
 
-A healthy session has no finding. What needs the bodies of the runs is in `lib.replay.finding_search`.
+A healthy session has no finding. What needs the bodies of the runs is in `lib.replay.finding_search`. A gap in the
+run_index of runs is none: every deleted run leaves one.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import pairwise
@@ -21,13 +22,17 @@ class FindingKind(StrEnum):
     FOREIGN_USER = "foreign_user"
     FOREIGN_AGENT = "foreign_agent"
     DUPLICATE_ORDER = "duplicate_order"
+    """Runs share a run_index, or one has none. At the first of them, once for all."""
     ORPHAN_MEMBER_RUN = "orphan_member_run"
     HIDDEN_MEMBER_FAILURE = "hidden_member_failure"
     REPEATED_DELEGATION = "repeated_delegation"
     NEEDLESS_DELEGATION = "needless_delegation"
+    """A task whose answer stood in the context. Found only where history messages are stored, as this app does."""
     IGNORED_MEMBER_RESULT = "ignored_member_result"
+    """Told by facts that can be compared alone; see `lib.replay.used_results`."""
     FORGOTTEN_QUESTION = "forgotten_question"
     OVERWRITTEN_TITLE = "overwritten_title"
+    """Another program wrote the session's row anew. Of its title it is told only in sessions that were asked here."""
     ORDER_DISAGREES = "order_disagrees"
     EVENTS_DISAGREE = "events_disagree"
 
@@ -95,30 +100,47 @@ def _foreign(runs: Iterable[RunRecord], session: SessionSummary | None) -> Itera
 
 def _misplaced(runs: Sequence[RunRecord]) -> Iterator[Finding]:
     rows = [part for top in runs for part in top.walk() if "run_index" in part.raw]
-    counted = Counter(run.run_index for run in rows)
+    sharing: dict[int, list[RunRecord]] = defaultdict(list)
     for run in rows:
         if run.run_index is None:
             yield finding_of(
                 FindingKind.DUPLICATE_ORDER, run, "The run has no run_index: its place in the session is not stored."
             )
-        elif counted[run.run_index] > 1:
-            others = [other.run_id for other in rows if other.run_index == run.run_index and other is not run]
+        else:
+            sharing[run.run_index].append(run)
+    for run_index, (first, *others) in sharing.items():
+        if others:
+            named = ", ".join(other.run_id for other in others[:3])
+            more = f" and {len(others) - 3:,} more" if len(others) > 3 else ""
             yield finding_of(
-                FindingKind.DUPLICATE_ORDER, run, f"run_index {run.run_index} is also that of {', '.join(others[:3])}."
+                FindingKind.DUPLICATE_ORDER, first, f"run_index {run_index} is also that of {named}{more}."
             )
 
 
 def _orphans(runs: Sequence[RunRecord]) -> Iterator[Finding]:
-    known = {part.run_id for top in runs for part in top.walk()}
+    leaders = {part.run_id: part.parent_run_id for top in runs for part in top.walk()}
     for run in runs:
-        if run.parent_run_id is None:
+        if run.parent_run_id is None or (what := _what_became_of(run.parent_run_id, leaders)) is None:
             continue
-        what = "stands under itself" if run.parent_run_id in known else "is not stored"
         yield finding_of(
             FindingKind.ORPHAN_MEMBER_RUN,
             run,
             f"The run of {run.component_id!r} names {run.parent_run_id!r} as its leader's run, which {what}.",
         )
+
+
+def _what_became_of(leader_run_id: str, leaders: Mapping[str, str | None]) -> str | None:
+    """Return what is wrong with a leader's run; None where it only stands too deep for its member to be shown under it."""
+    here: str | None = leader_run_id
+    seen: set[str] = set()
+    while here is not None:
+        if here not in leaders:
+            return "is not stored" if here == leader_run_id else None
+        if here in seen:
+            return "stands under itself"
+        seen.add(here)
+        here = leaders[here]
+    return None
 
 
 def _out_of_order(runs: Sequence[RunRecord]) -> Iterator[Finding]:

@@ -279,6 +279,70 @@ def test_of_two_members_the_one_whose_result_is_left_out_is_found(open_desk, set
     assert "neither 14, 30 nor any other" in item.evidence
 
 
+# -- what was lost -----------------------------------------------------------------------------------------------------
+
+
+def test_a_stopped_question_that_is_asked_again_with_other_spaces_is_not_forgotten(team):
+    team.ask("remember the blue door", stop=True)
+    team.ask(" remember the  blue door \n")
+    assert open_replay(team).findings() == ()
+
+
+def test_a_row_that_lost_its_title_with_all_that_was_noted_in_it_is_found(open_desk, database, settings):
+    (run_id,) = talk(open_desk(ask(("a", "rain?"), then=FORECAST), a=say(FORECAST)), "Rain?")
+    assert found(settings) == []
+    with database.engine.begin() as connection:
+        connection.execute(text("UPDATE agno_sessions SET session_data = '{}'"))
+    (item,) = replay_of(settings).findings()
+    assert (item.kind, item.run_id) == (FindingKind.OVERWRITTEN_TITLE, None)
+    assert run_id in item.evidence
+
+
+def test_of_another_apps_session_no_title_is_missed(team):
+    team.ask("hello")
+    with team.db.db_engine.begin() as connection:
+        connection.execute(text("UPDATE agno_sessions SET session_data = '{}'"))
+    assert open_replay(team).findings() == ()
+
+
+# -- places and leaders ------------------------------------------------------------------------------------------------
+
+
+def test_runs_that_share_a_place_are_one_finding(team):
+    runs = [team.ask(f"hello {number}") for number in range(6)]
+    with team.db.db_engine.begin() as connection:
+        connection.execute(text("UPDATE agno_runs SET run_index = 3"))
+    (item,) = [item for item in open_replay(team).findings() if item.kind is FindingKind.DUPLICATE_ORDER]
+    assert item.run_id in runs
+    assert item.evidence.startswith("run_index 3 is also that of ")
+    assert item.evidence.endswith(" and 2 more.")
+
+
+def test_a_gap_in_the_places_of_runs_is_what_a_deletion_leaves(team):
+    runs = [team.ask(f"hello {number}") for number in range(3)]
+    with team.db.db_engine.begin() as connection:
+        connection.execute(text("DELETE FROM agno_runs WHERE run_id = :run_id"), {"run_id": runs[1]})
+    assert open_replay(team).findings() == ()
+
+
+def test_runs_nested_too_deep_to_be_shown_have_their_leader(team):
+    team.ask("hello")
+    with team.db.db_engine.begin() as connection:
+        for depth in range(1, 60):
+            connection.execute(
+                text(
+                    "INSERT INTO agno_runs (run_id, session_id, run_type, agent_id, user_id, parent_run_id, status,"
+                    " run_index, created_at, updated_at, run_data) SELECT :run_id, session_id, 'agent', 'deep', user_id,"
+                    " coalesce(:leader, run_id), status, :depth, created_at, updated_at, '{}' FROM agno_runs"
+                    " WHERE run_type = 'team'"
+                ),
+                {"run_id": f"deep-{depth}", "leader": f"deep-{depth - 1}" if depth > 1 else None, "depth": depth},
+            )
+    replay = open_replay(team)
+    assert len(replay.runs) > 1, "one is too deep"
+    assert replay.findings() == ()
+
+
 # -- a healthy session has none ----------------------------------------------------------------------------------------
 
 QUESTIONS = [
