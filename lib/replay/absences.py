@@ -98,6 +98,7 @@ class Explanation:
     unstored: Sequence[
         Prediction
     ] = ()  # what it can have been where it was not stored with the run, the likeliest first
+    unstored_against: int = 0  # so many runs about it were given what no settings for that give
     doubt: str = ""  # then: what it goes by, in words
 
 

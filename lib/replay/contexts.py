@@ -52,6 +52,7 @@ class ModelRequest:
     conversation: tuple[MessageRecord, ...] = field(repr=False)  # all messages of the run; the request held the first
     size: int  # ...so many of them
     size_before: int = 0  # and the previous request of the run this many
+    history_since: int = 0  # ...without so many history messages that were read anew since, when a paused run went on
     origins: Mapping[str, str] = field(repr=False)
 
     @property
@@ -65,7 +66,7 @@ class ModelRequest:
             GivenMessage(
                 message=message,
                 origin_run_id=self.origins.get(message.message_id, None if message.from_history else self.run.run_id),
-                new=place >= self.size_before,
+                new=place >= self.size_before + self.history_since or bool(self.history_since and message.from_history),
                 share=sizes[place] / total,
                 text=texts[place],
                 note=self._note_on(message),
@@ -133,7 +134,14 @@ def list_requests(
     requests: list[ModelRequest] = []
     for part in run.walk():
         started = None if model_starts is None else model_starts.get(part.run_id)
-        requests.extend(_requests_of(part, history, rule, started, (compressions or {}).get(part.run_id, ())))
+        compressed = (compressions or {}).get(part.run_id, ())
+        found = _requests_of(part, history, rule, started, compressed)
+        resumed_at = history.resumed_at(part)
+        if resumed_at is not None:
+            bare = replace(part, messages=tuple(message for message in part.messages if not message.from_history))
+            first = _requests_of(bare, history, rule, started, compressed)
+            found = _resume(first, found, resumed_at)
+        requests.extend(found)
     return tuple(requests)
 
 
@@ -158,8 +166,7 @@ def _find_told(run: RunRecord, history: SessionHistory, rule: HistoryRule | None
     """Return what is known of the history of a run: as stored, where settings explain that, else by rules."""
     stored = has_history(run) or history.is_ours(run)
     likeliest: Standing = ()
-    unstored: Sequence[Prediction] = ()
-    doubt = NOT_EXPLAINED
+    first = Explanation(doubt=NOT_EXPLAINED)
     best: tuple[_Told, int] | None = None
     for number, equally_likely in enumerate(history.standings(run)):
         told = [(standing, rule(standing, run)) for standing in equally_likely] if rule else []
@@ -167,10 +174,10 @@ def _find_told(run: RunRecord, history: SessionHistory, rule: HistoryRule | None
             likeliest = equally_likely[0]
             stored = stored or not _was_anything_there(likeliest)
             if told and told[0][1].unstored:
-                unstored, doubt = told[0][1].unstored, told[0][1].doubt
+                first = told[0][1]
         told = [(standing, explained) for standing, explained in told if explained.predictions]
         if not told:
-            if unstored:
+            if first.unstored:
                 break
             continue
         against = min(explained.against for _, explained in told)
@@ -189,9 +196,9 @@ def _find_told(run: RunRecord, history: SessionHistory, rule: HistoryRule | None
             )
         if against == 0:
             break
-    if best is not None and (best[1] == 0 or stored or not unstored):
+    if best is not None and (stored or not first.unstored or best[1] <= first.unstored_against):
         return best[0]
-    return _Told(standing=likeliest, predictions=unstored, stored=stored, doubt="" if stored else doubt)
+    return _Told(standing=likeliest, predictions=first.unstored, stored=stored, doubt="" if stored else first.doubt)
 
 
 def _was_anything_there(standing: Standing) -> bool:
@@ -243,6 +250,17 @@ def _requests_of(
                 origins=history.origins,
             )
         )
+    return requests
+
+
+def _resume(first: Sequence[ModelRequest], since: Sequence[ModelRequest], resumed_at: int) -> list[ModelRequest]:
+    """Return the requests of a run before it paused and since it went on, which were given another history."""
+    before = [request.size <= resumed_at for request in since]
+    requests = [one if paused else other for one, other, paused in zip(first, since, before, strict=True)]
+    for place in range(1, len(requests)):
+        if before[place - 1] and not before[place]:
+            read_anew = since[place - 1].size - first[place - 1].size
+            requests[place] = replace(since[place], size_before=first[place - 1].size, history_since=read_anew)
     return requests
 
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from itertools import combinations
 from typing import Any
 
-from lib.records import RunRecord, RunStatus
+from lib.records import MessageRecord, RunRecord, RunStatus
 from lib.replay.order import in_stored_order, is_before, same_second, whole_second
 
 DOUBTS = 4
@@ -61,6 +61,24 @@ class SessionHistory:
     def is_ours(self, run: RunRecord) -> bool:
         """Whether a run was asked by this app, which has every team and every member store its history."""
         return bool(run.settings or self._tops.get(run.run_id, run).settings)
+
+    def resumed_at(self, run: RunRecord) -> int | None:
+        """Return the place of the message with which a paused run went on, where Agno read its history anew then.
+
+        It does so where none was stored with the paused run, and that holds what was said since. None: it was not so.
+        """
+        awaited = _awaited_calls(run)
+        if not awaited or not any(
+            self._was_said_since(message, run) for message in run.messages if message.from_history
+        ):
+            return None
+        return next(
+            (i for i, message in enumerate(run.messages) if message.own and message.tool_call_id in awaited), None
+        )
+
+    def _was_said_since(self, message: MessageRecord, run: RunRecord) -> bool:
+        said_by = self._by_id.get(self.origins.get(message.message_id, ""))
+        return said_by is not None and whole_second(said_by.started_at) > whole_second(run.started_at)
 
     def replaced_runs(self, run: RunRecord) -> set[str]:
         """Return the ids of the runs that `run` answers anew: the one before it, and all that that one replaced."""
@@ -230,6 +248,18 @@ def _with_status(run: RunRecord, status: RunStatus) -> RunRecord:
 def _answer_is_given(run: RunRecord, given: set[str]) -> bool:
     answer = next((message.message_id for message in reversed(run.messages) if not message.from_history), None)
     return answer in given
+
+
+def _awaited_calls(run: RunRecord) -> set[str]:
+    """Return the ids of the calls that a run waited for somebody's decision on."""
+    data: Any = run.raw.get("run_data", run.raw)
+    requirements = data.get("requirements") if isinstance(data, Mapping) else None
+    calls = (
+        item.get("tool_execution")
+        for item in (requirements if isinstance(requirements, list) else ())
+        if isinstance(item, Mapping)
+    )
+    return {str(call.get("tool_call_id")) for call in calls if isinstance(call, Mapping)}
 
 
 def _was_paused(run: RunRecord) -> bool:

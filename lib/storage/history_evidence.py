@@ -14,7 +14,7 @@ from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, PredictedConte
 from lib.recall.window.evidence import LimitRange, Shape, Unit, agree, find_limits, shape_of
 from lib.records import MessageRecord, RunRecord, RunStatus
 from lib.replay.absences import Explanation
-from lib.replay.session_history import SessionHistory, Standing
+from lib.replay.session_history import SessionHistory, Standing, has_history
 from lib.replay.token_evidence import find_window_by_tokens
 
 NEIGHBOURS = 24
@@ -39,7 +39,7 @@ class HistoryEvidence:
         ours = self._history.is_ours(run)
         if not ours and not self._history.is_stored_for(run):
             return self._assume(standing, run)
-        unstored = Explanation() if ours or _shape_of_history(run) else self._like_its_neighbours(standing, run)
+        unstored = Explanation() if ours or has_history(run) else self._like_its_neighbours(standing, run)
         whole, ranges = self._find_limits(standing, run)
         window = _stored_window(run.settings)
         if window is not None:
@@ -50,7 +50,10 @@ class HistoryEvidence:
         for number, other in enumerate(self._neighbours(run) if window is None else ()):
             if number >= ENOUGH and len(left) <= 1:
                 break
-            agreed = {limits: agree(parts, self._limits_of(other)) for limits, parts in left.items()}
+            of_other = self._limits_of(other)
+            if not of_other:
+                continue  # whatever this run was given, nothing explains that one
+            agreed = {limits: agree(parts, of_other) for limits, parts in left.items()}
             if any(agreed.values()):
                 left = {limits: parts for limits, parts in agreed.items() if parts}
             else:
@@ -77,15 +80,19 @@ class HistoryEvidence:
     def _like_its_neighbours(self, standing: Standing, run: RunRecord) -> Explanation:
         """Return what a run was given if its team or member stored histories, but not this one."""
         ranges: list[LimitRange] = []
+        against = 0
         for other in self._neighbours(run):
-            if _shape_of_history(other):
-                of_other = self._limits_of(other)
-                ranges = agree(ranges, of_other) or ranges or list(of_other)
+            of_other = self._limits_of(other)
+            if not of_other:
+                continue
+            agreed = agree(ranges, of_other) if ranges else of_other
+            against += not agreed
+            ranges = agreed or ranges
         whole = _as_its_own(standing, run)
         assumed = [limits.nearest_to(self._assumed_window) for limits in ranges]
         predictions = [prediction for limits in assumed for prediction in _predict(whole, run, limits)]
         doubt = "Its history was not stored with it. That it was given as much as the runs around it is assumed."
-        return Explanation(unstored=predictions, doubt=doubt)
+        return Explanation(unstored=predictions, unstored_against=against, doubt=doubt)
 
     def _limits_of(self, run: RunRecord) -> list[LimitRange]:
         """Return the settings under which a run was given what it was given."""
@@ -120,13 +127,16 @@ class HistoryEvidence:
         return self._windows[member_id]
 
     def _neighbours(self, run: RunRecord) -> list[RunRecord]:
-        """Return the nearest runs of the same team or member that were asked without settings of their own."""
+        """Return the nearest runs of the same team or member that were asked without settings of their own, and with history.
+
+        Those with none tell nothing: nothing was there yet, or was done when they began, or it was not stored.
+        """
         others = [
             other
             for other in self._history.runs_beside(run)
             if other.run_id != run.run_id
             and other.component_id == run.component_id
-            and other.messages
+            and has_history(other)
             and not other.settings
         ]
         place = run.run_index or 0
