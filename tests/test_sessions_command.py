@@ -12,7 +12,7 @@ import pytest
 from lib.sessions.__main__ import ROW, main
 from lib.storage import open_database
 from tests.services.app_server import to_environment
-from tests.storage.workers import store_runs
+from tests.storage.workers import finished_run, stage, store_runs
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -105,6 +105,32 @@ def test_words_are_found_in_questions_and_answers_without_the_app_running(comman
         "[question]" in command("search", "quest", "--user", "ann")[1]
         or "[quest]ion" in command("search", "quest", "--user", "ann")[1]
     )
+
+
+def test_a_search_keeps_to_the_filters_of_a_list(command, database):
+    for session_id, name in (("a", "uni"), ("b", "work")):
+        run_id = stage(database, session_id, user_id="ann", question="Does a giraffe swim?")
+        run = finished_run(session_id, run_id=run_id, user_id="ann", question="Does a giraffe swim?")
+        database.adapter.upsert_run(run, session_id=session_id, user_id="ann")
+        database.queue.leave(run_id)
+        database.sessions.set_collection(session_id, name, user_id="ann")
+
+    def found(*arguments):
+        status, out, _ = command("search", "giraffe", "--user", "ann", "--json", *arguments)
+        assert status == 0
+        return {hit["session_id"] for hit in json.loads(out)["hits"]}
+
+    assert found() == {"a", "b"}
+    assert found("--collection", "uni") == {"a"}
+    assert found("--collection", "uni", "--state", "failed") == set()
+
+
+@pytest.mark.parametrize("name", ["list", "search"])
+@pytest.mark.parametrize("limit", ["0", "-1", "501"])
+def test_a_page_of_no_possible_size_is_refused(command, name, limit):
+    words = ("giraffe",) if name == "search" else ()
+    status, out, err = command(name, *words, "--limit", limit, "--user", "ann")
+    assert (status, out) == (2, "") and "A page holds 1 to 500 rows" in err
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@
     python -m lib.sessions tag SESSION_ID [TAG ...] [--remove TAG]
     python -m lib.sessions fork SESSION_ID [--run RUN_ID]
     python -m lib.sessions delete SESSION_ID ... [--yes]
-    python -m lib.sessions search WORDS
+    python -m lib.sessions search WORDS [--team ID] [--collection NAME] [--tag TAG] [--state STATE] [--cursor C]
 
 Works on the sessions of --user, else of LOCAL_USER. An admin (ADMIN_USERS) lists, shows and searches with --everybody.
 Exit status: 0, done; 1, not found, not allowed or the database is away; 2, the arguments are wrong.
@@ -81,15 +81,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def list_sessions(database: Database, reader: Reader, options: argparse.Namespace) -> int:
     """Print a page of sessions."""
-    where = SessionFilter(
-        text=options.text,
-        component_id=options.team,
-        kind=SessionKind(options.kind) if options.kind else None,
-        collection=options.collection,
-        tag=options.tag,
-        state=SessionState(options.state) if options.state else None,
-        hidden=options.hidden,
-    )
+    where = _to_filter(options, text=options.text)
     by = SessionSort(options.sort)
     order = SessionOrder(by=by, descending=(by is not SessionSort.TITLE) is not options.reverse)
     _catch_up(database)
@@ -195,13 +187,27 @@ def delete_sessions(database: Database, reader: Reader, options: argparse.Namesp
 def search(database: Database, reader: Reader, options: argparse.Namespace) -> int:
     """Print the questions and answers that hold some words."""
     _catch_up(database)
-    page = database.search.search(options.words, user_id=reader, limit=options.limit, cursor=options.cursor)
+    page = database.search.search(
+        options.words, user_id=reader, where=_to_filter(options), limit=options.limit, cursor=options.cursor
+    )
     if options.json:
         hits = [dataclasses.asdict(hit) for hit in page.items]
         _print_json({"hits": hits, "next_cursor": page.next_cursor})
         return 0
     _print_hits(page)
     return 0
+
+
+def _to_filter(options: argparse.Namespace, *, text: str = "") -> SessionFilter:
+    return SessionFilter(
+        text=text,
+        component_id=options.team,
+        kind=SessionKind(options.kind) if options.kind else None,
+        collection=options.collection,
+        tag=options.tag,
+        state=SessionState(options.state) if options.state else None,
+        hidden=options.hidden,
+    )
 
 
 def _print_hits(page: Page[SearchHit]) -> None:
@@ -279,6 +285,13 @@ def _build_parser() -> argparse.ArgumentParser:
     reading = argparse.ArgumentParser(add_help=False, parents=[common])
     reading.add_argument("--everybody", action="store_true", help="for admins: everybody's sessions")
     reading.add_argument("--limit", type=int, default=50, metavar="ROWS", help="rows of a page (50)")
+    narrowing = argparse.ArgumentParser(add_help=False, parents=[reading])
+    narrowing.add_argument("--team", metavar="ID", help="the team, member or workflow it is held with")
+    narrowing.add_argument("--kind", choices=[kind.value for kind in SessionKind])
+    narrowing.add_argument("--collection", metavar="NAME")
+    narrowing.add_argument("--tag", metavar="TAG")
+    narrowing.add_argument("--state", choices=[state.value for state in SessionState], help="how its last run stands")
+    narrowing.add_argument("--hidden", action="store_true", help="also the recall lab's sessions")
     parser = argparse.ArgumentParser(
         prog="python -m lib.sessions",
         description="Find, name, tag, fork and delete sessions.",
@@ -293,14 +306,8 @@ def _build_parser() -> argparse.ArgumentParser:
             added.add_argument("session_id", metavar="SESSION_ID")
         return added
 
-    listing = add("list", list_sessions, reading, session=False)
+    listing = add("list", list_sessions, narrowing, session=False)
     listing.add_argument("--text", default="", help="words in the title, the first question or a tag")
-    listing.add_argument("--team", metavar="ID", help="the team, member or workflow it is held with")
-    listing.add_argument("--kind", choices=[kind.value for kind in SessionKind])
-    listing.add_argument("--collection", metavar="NAME")
-    listing.add_argument("--tag", metavar="TAG")
-    listing.add_argument("--state", choices=[state.value for state in SessionState], help="how its last run stands")
-    listing.add_argument("--hidden", action="store_true", help="also the recall lab's sessions")
     listing.add_argument(
         "--sort",
         choices=[sort.value for sort in SessionSort],
@@ -320,7 +327,7 @@ def _build_parser() -> argparse.ArgumentParser:
     deleting.add_argument("session_id", nargs="+", metavar="SESSION_ID")
     deleting.add_argument("--run", metavar="RUN_ID", help="only this run of the session, with its member runs")
     deleting.add_argument("--yes", action="store_true", help="do not ask; a script is never asked")
-    searching = add("search", search, reading, session=False)
+    searching = add("search", search, narrowing, session=False)
     searching.add_argument("words", metavar="WORDS", help='what questions or answers hold; "in quotes": together')
     searching.add_argument("--cursor", help="the page after one that ended with this cursor")
     return parser
