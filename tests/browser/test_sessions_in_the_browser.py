@@ -347,14 +347,58 @@ def test_the_keyboard_alone_opens_ticks_tags_and_renames(page, app):
     expect(page.get_by_test_id("stChatMessage").first).to_contain_text("secret word")
 
 
+def test_a_question_and_its_answer_are_deleted_with_the_keyboard_and_the_page_stays_where_it_was(page, app):
+    opened = open_roundtable(app.settings)
+    session_id, run_ids = None, []
+    for place in range(8):
+        run = opened.engine.start(f"Question {place}", user_id="keeper", team="market-desk", session_id=session_id)
+        run.wait(30)
+        session_id, run_ids = run.session_id, [*run_ids, run.run_id]
+    opened.close()
+    visit(page, app, f"/?session={session_id}", "keeper")
+    expect(page.locator(f".st-key-run_{run_ids[-1]}")).to_be_visible()
+    page.wait_for_timeout(1000)
+    gone, following = (page.locator(f".st-key-run_{run_ids[place]}") for place in (3, 4))
+    menu = page.locator(f".st-key-run_menu_{run_ids[3]} button")
+    gone.evaluate("run => run.scrollIntoView({block: 'start'})")
+    page.wait_for_timeout(500)
+    menu.focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("menuitem", name="Replay")).to_be_visible()
+    press_until(page, "ArrowDown", page.get_by_role("menuitem", name="Delete this"))
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("dialog")).to_contain_text("What is lost: 1 run")
+    before = following.bounding_box()
+    press_until(page, "Tab", page.locator(".st-key-delete_yes button"))
+    page.keyboard.press("Enter")
+    expect(gone).to_have_count(0)
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.wait_for_timeout(1500)
+    after = following.bounding_box()
+    assert before is not None and after is not None
+    assert abs(after["y"] - before["y"]) < 40, "what is read on stands where it stood"
+    assert session_id in page.url
+
+
+def test_an_admin_follows_a_link_to_anothers_chat_into_replay(page, app):
+    (session_id,) = add(app.settings, "linked", ("Birds", BIRD))
+    visit(page, app, f"/?session={session_id}", "root")
+    page.locator(".st-key-read_in_replay button").click()
+    page.wait_for_url("**/replay?*")
+    expect(page.get_by_test_id("stChatMessage").first).to_contain_text("secret word")
+    visit(page, app, f"/?session={session_id}", "stranger")
+    expect(page.get_by_text("There is no session")).to_be_visible()
+    expect(page.locator(".st-key-read_in_replay")).to_have_count(0)
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("state", ["sidebar", "table", "drawer", "delete"])
+@pytest.mark.parametrize("state", ["sidebar", "table", "drawer", "delete", "run menu", "delete run"])
 def test_no_serious_barrier_stands_in_the_way_of_anybody(chromium: Browser, app, state, scheme):
-    user_id = f"{state}-{scheme}"
+    user_id = f"{state}-{scheme}".replace(" ", "-")
     (session_id,) = add(app.settings, user_id, ("Weather", "What is the weather in Paris?"))
     context = chromium.new_context(viewport={"width": 1280, "height": 800}, color_scheme=scheme)
     page = context.new_page()
-    visit(page, app, f"/?session={session_id}" if state in ("sidebar", "delete") else "/sessions", user_id)
+    visit(page, app, f"/?session={session_id}" if state not in ("table", "drawer") else "/sessions", user_id)
     expect(row(page, session_id)).to_be_visible()
     match state:
         case "drawer":
@@ -364,6 +408,11 @@ def test_no_serious_barrier_stands_in_the_way_of_anybody(chromium: Browser, app,
         case "delete":
             choose(page, session_id, "Delete")
             expect(page.locator(".st-key-delete_yes")).to_be_visible()
+        case "run menu" | "delete run":
+            page.locator("[class*='st-key-run_menu_'] button").click()
+            if state == "delete run":
+                page.get_by_role("menuitem", name="Delete this").click()
+                expect(page.locator(".st-key-delete_yes")).to_be_visible()
         case "table":
             expect(page.locator("[data-testid=stDataFrame] canvas").first).to_be_visible()
     page.wait_for_timeout(600)
