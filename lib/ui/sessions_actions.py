@@ -14,7 +14,7 @@ from lib.ui.resources import shared_roundtable, shared_settings
 from lib.ui.tab import CHAT_PAGE, REPLAY_PAGE, SESSIONS_PAGE, Dialog, open_tab
 
 _NO_ADDRESS = Notice(
-    "This session cannot be opened",
+    "A session without an id cannot be opened",
     "Another program stored it under an empty id, and an address without an id leads to a new session. Fork it to read "
     "the copy, or delete it.",
 )
