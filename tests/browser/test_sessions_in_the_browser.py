@@ -349,7 +349,8 @@ def test_the_keyboard_alone_opens_ticks_tags_and_renames(page, app):
 
 def test_a_question_and_its_answer_are_deleted_with_the_keyboard_and_the_page_stays_where_it_was(page, app):
     opened = open_roundtable(app.settings)
-    session_id, run_ids = None, []
+    session_id: str | None = None
+    run_ids: list[str] = []
     for place in range(8):
         run = opened.engine.start(f"Question {place}", user_id="keeper", team="market-desk", session_id=session_id)
         run.wait(30)
