@@ -69,7 +69,9 @@ class HistoryEvidence:
         if window is None:  # members are given no history unless they ask for it
             window = self._assumed_window if run.parent_run_id is None else 0
         by_what = "is assumed" if by_tokens is None else "fits the tokens it was charged"
-        doubt = f"This {kind} never stored the history it was given. That it was {_in_words(window)} {by_what}."
+        doubt = (
+            f"No run of this {kind} that was read has its history stored. That it was {_in_words(window)} {by_what}."
+        )
         standing = _as_its_own(standing, run)
         assumed = next_context(standing, HistoryRules.configured(num_history_runs=window))
         # A message limit of 0 switches history off as well.

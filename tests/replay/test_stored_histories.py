@@ -55,7 +55,9 @@ def test_a_member_of_which_nothing_tells_what_it_was_given_is_not_called_stored(
         ask_slowly(team, ("ask weather", "ask weather"))
         last = requests_of(open_replay(team), "weather")[-1]
     assert last.source == "reconstructed"
-    assert last.doubt == "This member never stored the history it was given. That it was given none is assumed."
+    assert (
+        last.doubt == "No run of this member that was read has its history stored. That it was given none is assumed."
+    )
     assert last.absent
     assert {(str(item.reason), *map(str, item.or_else)) for item in last.absent} == {("outside_window", "not_stored")}
 
