@@ -82,6 +82,17 @@ class _Texts(_Text):
         return set().union(*(part.keys for part in self._parts))
 
 
+class _Once(dict[str, _Text]):
+    """Texts by what they say, so that each is taken apart once for all delegations of a run."""
+
+    def __missing__(self, text: str) -> _Text:
+        self[text] = _Text(text)
+        return self[text]
+
+    def keys_of_all(self, texts: Iterable[str]) -> set[str]:
+        return set().union(*(self[text].keys for text in texts))
+
+
 def list_results_used(run: RunRecord) -> list[bool | None]:
     """Return of each delegation whether the leader's later words or calls hold what only its result says.
 
@@ -89,8 +100,9 @@ def list_results_used(run: RunRecord) -> list[bool | None]:
     """
     said = [_Text(_without_list_marks(_words_of(part))) for part in run.segments]
     done = run.status is RunStatus.COMPLETED
+    once = _Once()
     return [
-        _is_used(run, part, _Texts(said[place + 1 :])) if done and not part.call.given_up else None
+        _is_used(run, part, _Texts(said[place + 1 :]), once) if done and not part.call.given_up else None
         for place, part in enumerate(run.segments)
         if isinstance(part, DelegationSegment)
     ]
@@ -102,8 +114,8 @@ def find_own_facts(run: RunRecord, part: DelegationSegment) -> list[Fact]:
     return [fact for fact in list_facts((part.call.result or "")[:MOST]) if not fact.keys & asked.keys]
 
 
-def _is_used(run: RunRecord, part: DelegationSegment, later: _Text) -> bool | None:
-    result = _Text(part.call.result or "")
+def _is_used(run: RunRecord, part: DelegationSegment, later: _Text, once: _Once) -> bool | None:
+    result = once[part.call.result or ""]
     asked = _Text(f"{run.question}\n{part.task}")
     own = [fact for fact in result.facts if not fact.keys & asked.keys]
     if any(fact.keys & later.keys for fact in own if fact.telling or fact.kind is FactKind.NUMBER):
@@ -119,7 +131,7 @@ def _is_used(run: RunRecord, part: DelegationSegment, later: _Text) -> bool | No
     if any(_are_akin(one, other) for one in own_words for other in later.words):
         return None
     named = any(fact.kind is not FactKind.NUMBER for fact in own)
-    return False if _states_facts_from_elsewhere(run, part, asked, later, names=not named) else None
+    return False if _states_facts_from_elsewhere(run, part, asked, later, once, names=not named) else None
 
 
 def _can_be_compared(result: _Text, later: _Text) -> bool:
@@ -140,7 +152,7 @@ def _are_akin(one: str, other: str) -> bool:
 
 
 def _states_facts_from_elsewhere(
-    run: RunRecord, part: DelegationSegment, asked: _Text, later: _Text, *, names: bool
+    run: RunRecord, part: DelegationSegment, asked: _Text, later: _Text, once: _Once, *, names: bool
 ) -> bool:
     """Whether the leader states facts, and none of them can come from this result.
 
@@ -148,21 +160,17 @@ def _states_facts_from_elsewhere(
     form ("LH" and "Lufthansa").
     """
     calls = [other for other in run.segments if not isinstance(other, TextSegment)]
-    elsewhere = _keys_of_all(other.call.result or "" for other in calls if other is not part)
-    tasks = _keys_of_all(other.task for other in calls if isinstance(other, DelegationSegment))
+    elsewhere = once.keys_of_all(other.call.result or "" for other in calls if other is not part)
+    tasks = once.keys_of_all(other.task for other in calls if isinstance(other, DelegationSegment))
     amounts = [fact for fact in later.facts if fact.kind is not FactKind.NAME]
     if VAGUE & set(later.all_words) or not all(fact.keys & (elsewhere | asked.keys | tasks) for fact in amounts):
         return False
     stated = [fact for fact in later.facts if fact.telling]
     stated = [fact for fact in stated if fact.keys & elsewhere or (names and fact.kind is FactKind.NAME)]
-    known = asked.keys | _keys_of_all(
+    known = asked.keys | once.keys_of_all(
         message.content for message in run.messages if message.role == "system" or message.from_history
     )
     return any(not fact.keys & known for fact in stated)
-
-
-def _keys_of_all(texts: Iterable[str]) -> set[str]:
-    return set().union(*(_Text(text).keys for text in texts))
 
 
 def _words_of(segment: Segment) -> str:
