@@ -108,7 +108,12 @@ def to_fault(error: BaseException) -> Fault:
     ):
         if code in table:
             return Fault(kind, code, table[code])
-    if isinstance(cause, OSError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
+    if code is None and isinstance(cause.__cause__, (mysql.connector.Error, OSError, ReferenceError)):
+        # The driver wraps a connection that broke while it put the values into a statement in an error of its own.
+        behind = to_fault(cause.__cause__)
+        if behind.kind is not FaultKind.REFUSED:
+            return behind
+    if isinstance(cause, OSError | ReferenceError) or (isinstance(error, DBAPIError) and error.connection_invalidated):
         return Fault(FaultKind.UNREACHABLE, code, "the connection broke")
     if code is not None and 2000 <= code < 3000:  # the client's own errors: the server gave no answer
         return Fault(FaultKind.UNREACHABLE, code, "the connection failed")

@@ -143,7 +143,6 @@ class SessionStore(SessionReads):
             data["session_name"] = title
             ours["title_by"] = by
             ours.pop("made_title", None)
-            ours.pop("made_title", None)
             return True
 
         return self._change([session_id], user_id, change)
@@ -165,7 +164,6 @@ class SessionStore(SessionReads):
             )
             if taken:
                 data["session_name"], ours["title_by"] = title, "model"
-                ours["made_title"] = title
                 ours["made_title"] = title
             ours["title_tokens"] = {"input": tokens.input, "output": tokens.output, "total": tokens.total}
             return True

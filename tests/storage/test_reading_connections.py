@@ -6,11 +6,13 @@ import contextlib
 import threading
 from concurrent.futures import ThreadPoolExecutor
 
+import mysql.connector
 import pytest
 from sqlalchemy import delete
 
 from lib.errors import DatabaseUnavailable, StorageError
 from lib.storage import open_database
+from lib.storage.faults import FaultKind, to_fault
 from lib.storage.schema import runs
 from tests.conftest import build_settings
 from tests.storage.workers import new_id, stage, store_runs
@@ -68,6 +70,17 @@ def test_reads_go_on_when_every_connection_is_dead(on_mariadb, mariadb, way):
         assert database.sessions.get_run(run_id, user_id="ann").run_id == run_id
         stage(database, session_id)
     assert database.sessions.get_session(session_id, user_id="ann").runs == 3
+
+
+def test_a_connection_that_broke_while_the_driver_put_the_values_in_is_known_as_broken(on_mariadb, mariadb):
+    database, name = on_mariadb
+    connection = database.connector.reader.raw_connection()
+    cursor = connection.cursor()
+    kill_connections(mariadb, name)
+    with pytest.raises(mysql.connector.Error) as told:
+        cursor.execute("SELECT %(word)s", {"word": "hello"})  # the driver asks for the sql_mode first
+    assert to_fault(told.value).kind is FaultKind.UNREACHABLE
+    connection.invalidate()
 
 
 def test_a_read_says_that_the_database_is_away_and_works_when_it_is_back(on_mariadb, mariadb):
