@@ -110,7 +110,7 @@ def test_a_question_is_asked_stopped_read_and_left_with_the_keyboard_alone(brows
     expect(page.locator(".st-key-stop_run button")).to_be_visible()
     tab_to(page, "stop_run")
     page.keyboard.press("Enter")
-    expect(page.get_by_text("Stopped by you.")).to_be_visible()
+    expect(page.get_by_text("Stopped by you.")).to_have_count(1)  # while it is drawn anew there may be two
     tab_to(page, "new_session")
     page.keyboard.press("Enter")
     expect(page.get_by_role("heading", name="Market desk")).to_be_visible()
