@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
-from lib.roundtable import Roundtable, open_roundtable
+from lib.roundtable import Roundtable
 
 ROOT = Path(__file__).parents[2]
 VIEWS = ("conversation", "steps", "timeline", "delegation", "context", "raw", "findings")
@@ -21,26 +19,17 @@ QUESTION = "What is the weather in Paris?"
 
 
 @pytest.fixture
-def stored(app_environment) -> Iterator[Roundtable]:
-    st.cache_resource.clear()
-    opened = open_roundtable(app_environment)
-    yield opened
-    opened.close()
-    st.cache_resource.clear()
-
-
-@pytest.fixture
-def session_id(stored: Roundtable) -> str:
+def session_id(roundtable: Roundtable) -> str:
     """A session of two runs, each with a delegation and a tool call."""
-    first = stored.engine.start(QUESTION, user_id="analyst", team="market-desk")
+    first = roundtable.engine.start(QUESTION, user_id="analyst", team="market-desk")
     first.wait(30)
-    stored.engine.start(QUESTION, user_id="analyst", session_id=first.session_id, team="market-desk").wait(30)
+    roundtable.engine.start(QUESTION, user_id="analyst", session_id=first.session_id, team="market-desk").wait(30)
     return first.session_id
 
 
-def write(stored: Roundtable, statement: str, *values: Any) -> None:
+def write(roundtable: Roundtable, statement: str, *values: Any) -> None:
     """Write into Agno's tables as another program may."""
-    with closing(sqlite3.connect(stored.database.connector.database, timeout=10)) as connection, connection:
+    with closing(sqlite3.connect(roundtable.database.connector.database, timeout=10)) as connection, connection:
         connection.execute(statement, values)
 
 
@@ -61,11 +50,11 @@ def look_at_everything(session_id: str) -> None:
 
 
 @pytest.mark.parametrize("words", ["weather", "Paris", "market-desk", "Weather", "get_weather", "sample data"])
-def test_half_a_character_anywhere_is_shown_as_one_that_cannot_be_read(stored, session_id, words):
+def test_half_a_character_anywhere_is_shown_as_one_that_cannot_be_read(roundtable, session_id, words):
     for table, column in (("agno_runs", "run_data"), ("agno_sessions", "session_data")):
-        write(stored, f"UPDATE {table} SET {column} = replace({column}, ?, ?)", words, HALF)
+        write(roundtable, f"UPDATE {table} SET {column} = replace({column}, ?, ?)", words, HALF)
     write(
-        stored,
+        roundtable,
         "UPDATE agno_sessions SET session_data = json_set(session_data, '$.session_name', json(?))",
         f'"{HALF}"',
     )
@@ -77,23 +66,23 @@ def test_half_a_character_anywhere_is_shown_as_one_that_cannot_be_read(stored, s
     [(table, column) for table in ("agno_runs", "agno_sessions") for column in ("created_at", "updated_at")]
     + [("agno_runs", "run_index")],
 )
-def test_words_where_a_number_should_stand_hide_nothing(stored, session_id, table, column):
-    write(stored, f"UPDATE {table} SET {column} = 'yesterday' WHERE rowid = (SELECT min(rowid) FROM {table})")
+def test_words_where_a_number_should_stand_hide_nothing(roundtable, session_id, table, column):
+    write(roundtable, f"UPDATE {table} SET {column} = 'yesterday' WHERE rowid = (SELECT min(rowid) FROM {table})")
     look_at_everything(session_id)
 
 
-def test_bytes_that_are_no_text_hide_no_other_row(stored, session_id):
+def test_bytes_that_are_no_text_hide_no_other_row(roundtable, session_id):
     write(
-        stored,
+        roundtable,
         "UPDATE agno_runs SET run_data = CAST(x'7b22ff22' AS TEXT) WHERE rowid = (SELECT min(rowid) FROM agno_runs)",
     )
     look_at_everything(session_id)
 
 
-def test_what_is_missing_of_a_row_that_was_cut_off_is_said(stored, session_id):
+def test_what_is_missing_of_a_row_that_was_cut_off_is_said(roundtable, session_id):
     older = '[{"run_id": "first", "team_id": "market-desk"}, {"run_id": "first"}, 7, {"run_id": "second", "con'
-    write(stored, "ALTER TABLE agno_sessions ADD COLUMN runs JSON")
-    write(stored, "UPDATE agno_sessions SET runs = ?", older)
+    write(roundtable, "ALTER TABLE agno_sessions ADD COLUMN runs JSON")
+    write(roundtable, "UPDATE agno_sessions SET runs = ?", older)
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     page.switch_page("pages/replay.py")
     page.query_params["session"] = session_id

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from sqlalchemy import text
 from streamlit.testing.v1 import AppTest
 
 from lib.errors import DatabaseUnavailable
-from lib.roundtable import Roundtable, open_roundtable
+from lib.roundtable import Roundtable
 from tests.services.ports import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -26,21 +24,11 @@ QUESTIONS = (
 VIEWS = ("conversation", "steps", "timeline", "delegation", "context", "raw", "findings", "compare")
 
 
-@pytest.fixture
-def stored(app_environment) -> Iterator[Roundtable]:
-    """Everything opened over the database that the page will read."""
-    st.cache_resource.clear()
-    opened = open_roundtable(app_environment)
-    yield opened
-    opened.close()
-    st.cache_resource.clear()
-
-
-def ask(stored: Roundtable, *questions: str, user_id: str = "analyst", window: int = 3) -> tuple[str, list[str]]:
+def ask(roundtable: Roundtable, *questions: str, user_id: str = "analyst", window: int = 3) -> tuple[str, list[str]]:
     """Return the session and the runs of some questions."""
     session_id, run_ids = None, []
     for question in questions:
-        handle = stored.engine.start(
+        handle = roundtable.engine.start(
             question, user_id=user_id, team="market-desk", session_id=session_id, window=window
         )
         handle.wait(30)
@@ -73,17 +61,17 @@ def at(page: AppTest, name: str) -> str | None:
     return value[0] if isinstance(value, list) else value
 
 
-def change_run(stored: Roundtable, run_id: str, **columns: object) -> None:
+def change_run(roundtable: Roundtable, run_id: str, **columns: object) -> None:
     """Change a stored run behind the app's back, as damage or another program would."""
     changed = ", ".join(f"{name} = :{name}" for name in columns)
-    with stored.database.engine.begin() as connection:
+    with roundtable.database.engine.begin() as connection:
         connection.execute(
             text(f"UPDATE agno_runs SET {changed} WHERE run_id = :run_id"), {**columns, "run_id": run_id}
         )
 
 
-def test_a_session_opens_at_its_newest_run_with_a_line_that_says_what_it_is(stored):
-    session_id, _ = ask(stored, *QUESTIONS[:2])
+def test_a_session_opens_at_its_newest_run_with_a_line_that_says_what_it_is(roundtable):
+    session_id, _ = ask(roundtable, *QUESTIONS[:2])
     page = replay(session_id)
     assert "4 runs" not in words(page)
     assert "analyst · 2 runs" in words(page)
@@ -93,8 +81,8 @@ def test_a_session_opens_at_its_newest_run_with_a_line_that_says_what_it_is(stor
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_opens_by_its_address_and_names_the_question_it_answers(stored, view):
-    session_id, run_ids = ask(stored, *QUESTIONS)
+def test_every_view_opens_by_its_address_and_names_the_question_it_answers(roundtable, view):
+    session_id, run_ids = ask(roundtable, *QUESTIONS)
     page = replay(session_id, run=run_ids[1], view=view)
     assert not page.error
     assert BOTH in words(page)
@@ -104,9 +92,9 @@ def test_every_view_opens_by_its_address_and_names_the_question_it_answers(store
 
 @pytest.mark.parametrize("kind", ["another user's", "guessed", "malformed"])
 @pytest.mark.parametrize("what", ["session", "run"])
-def test_what_is_not_yours_is_one_clear_box_and_nothing_else(stored, kind, what):
-    own, _ = ask(stored, "hello")
-    theirs, their_runs = ask(stored, "my own secret", user_id="bob")
+def test_what_is_not_yours_is_one_clear_box_and_nothing_else(roundtable, kind, what):
+    own, _ = ask(roundtable, "hello")
+    theirs, their_runs = ask(roundtable, "my own secret", user_id="bob")
     bad = {"another user's": theirs if what == "session" else their_runs[0], "guessed": "0b0d", "malformed": "'%00;--"}[
         kind
     ]
@@ -118,23 +106,23 @@ def test_what_is_not_yours_is_one_clear_box_and_nothing_else(stored, kind, what)
     assert not page.tabs
 
 
-def test_a_view_or_step_that_does_not_exist_is_not_an_error(stored):
-    session_id, _ = ask(stored, "hello")
+def test_a_view_or_step_that_does_not_exist_is_not_an_error(roundtable):
+    session_id, _ = ask(roundtable, "hello")
     assert not replay(session_id, view="nonsense", step="abc").error
     page = replay(session_id, view="steps", step="999")
     assert "This run has no step 999" in words(page)
 
 
-def test_switching_views_keeps_run_and_step(stored):
-    session_id, run_ids = ask(stored, *QUESTIONS)
+def test_switching_views_keeps_run_and_step(roundtable):
+    session_id, run_ids = ask(roundtable, *QUESTIONS)
     page = replay(session_id, run=run_ids[1], view="steps", step="5")
     next(button for button in page.button if button.key == "step_context_5").click().run()
     assert (at(page, "view"), at(page, "run"), at(page, "step")) == ("context", run_ids[1], "5")
     assert page.selectbox(key=f"context_request_{run_ids[1]}").value == 2  # the leader has two, then Weather
 
 
-def test_the_neighbouring_runs_are_one_click_away_and_begin_without_a_step(stored):
-    session_id, run_ids = ask(stored, *QUESTIONS)
+def test_the_neighbouring_runs_are_one_click_away_and_begin_without_a_step(roundtable):
+    session_id, run_ids = ask(roundtable, *QUESTIONS)
     page = replay(session_id, run=run_ids[1], view="steps", step="5")
     page.button(key="next_run").click().run()
     assert (at(page, "run"), at(page, "step"), at(page, "view")) == (run_ids[2], None, "steps")
@@ -144,8 +132,8 @@ def test_the_neighbouring_runs_are_one_click_away_and_begin_without_a_step(store
     assert page.button(key="previous_run").disabled
 
 
-def test_steps_are_nested_in_order_and_can_be_filtered_and_walked(stored):
-    session_id, run_ids = ask(stored, BOTH)
+def test_steps_are_nested_in_order_and_can_be_filtered_and_walked(roundtable):
+    session_id, run_ids = ask(roundtable, BOTH)
     page = replay(session_id, run=run_ids[0], view="steps")
     said = words(page)
     places = [said.index(part) for part in ("question", "delegation", "get_weather", "get_price")]
@@ -160,8 +148,8 @@ def test_steps_are_nested_in_order_and_can_be_filtered_and_walked(stored):
     assert f"2 of {total}" in words(page)
 
 
-def test_context_shows_what_was_given_beside_what_was_not_with_reasons(stored):
-    session_id, run_ids = ask(stored, *QUESTIONS, window=1)
+def test_context_shows_what_was_given_beside_what_was_not_with_reasons(roundtable):
+    session_id, run_ids = ask(roundtable, *QUESTIONS, window=1)
     page = replay(session_id, run=run_ids[3], view="context")
     said = words(page) + "\n".join(expander.label.replace("\\", "") for expander in page.expander)
     assert "Given" in said
@@ -174,8 +162,8 @@ def test_context_shows_what_was_given_beside_what_was_not_with_reasons(stored):
     assert len(left) == 2
 
 
-def test_hand_overs_say_what_the_member_lacked(stored):
-    session_id, run_ids = ask(stored, "Remember: the secret word is bird", BOTH)
+def test_hand_overs_say_what_the_member_lacked(roundtable):
+    session_id, run_ids = ask(roundtable, "Remember: the secret word is bird", BOTH)
     page = replay(session_id, run=run_ids[1], view="context")
     page.session_state["context_show"] = "Hand-overs"
     page.run()
@@ -183,13 +171,13 @@ def test_hand_overs_say_what_the_member_lacked(stored):
     assert any("secret word is bird" in expander.label for expander in page.expander)
 
 
-def test_a_healthy_session_has_no_findings_and_a_polluted_one_has_them_with_a_way_to_the_run(stored):
-    healthy, _ = ask(stored, *QUESTIONS[:2])
+def test_a_healthy_session_has_no_findings_and_a_polluted_one_has_them_with_a_way_to_the_run(roundtable):
+    healthy, _ = ask(roundtable, *QUESTIONS[:2])
     page = replay(healthy, view="findings")
     assert "Findings (0)" in [tab.label for tab in page.tabs]
     assert "Nothing found" in page.success[0].value
-    polluted, run_ids = ask(stored, *QUESTIONS[:2])
-    change_run(stored, run_ids[0], user_id="mallory")
+    polluted, run_ids = ask(roundtable, *QUESTIONS[:2])
+    change_run(roundtable, run_ids[0], user_id="mallory")
     page = replay(polluted, view="findings")
     assert "foreign_user" in words(page)
     assert "'mallory'" in words(page)
@@ -197,10 +185,10 @@ def test_a_healthy_session_has_no_findings_and_a_polluted_one_has_them_with_a_wa
     assert (at(page, "run"), at(page, "view")) == (run_ids[0], "steps")
 
 
-def test_a_long_session_opens_without_its_findings_and_they_come_by_themselves(stored, monkeypatch):
+def test_a_long_session_opens_without_its_findings_and_they_come_by_themselves(roundtable, monkeypatch):
     monkeypatch.setattr("lib.ui.replay.opened.READ_AT_ONCE", 2)
-    session_id, run_ids = ask(stored, *QUESTIONS, BOTH)
-    change_run(stored, run_ids[0], user_id="mallory")
+    session_id, run_ids = ask(roundtable, *QUESTIONS, BOTH)
+    change_run(roundtable, run_ids[0], user_id="mallory")
     page = replay(session_id, view="findings")
     assert "Findings" in [tab.label for tab in page.tabs]
     assert "foreign_user" in words(page), "the columns tell at once"
@@ -212,8 +200,8 @@ def test_a_long_session_opens_without_its_findings_and_they_come_by_themselves(s
     )
 
 
-def test_findings_that_cannot_be_looked_for_say_why_and_are_looked_for_again(stored, monkeypatch):
-    session_id, _ = ask(stored, *QUESTIONS[:2])
+def test_findings_that_cannot_be_looked_for_say_why_and_are_looked_for_again(roundtable, monkeypatch):
+    session_id, _ = ask(roundtable, *QUESTIONS[:2])
 
     def fail(*_: object, **__: object) -> None:
         raise DatabaseUnavailable("Cannot reach the database. Is it running?")
@@ -226,16 +214,16 @@ def test_findings_that_cannot_be_looked_for_say_why_and_are_looked_for_again(sto
     assert "Findings (0)" in [tab.label for tab in page.tabs]
 
 
-def test_the_context_of_a_long_session_is_looked_through_when_it_is_asked_for(stored, monkeypatch):
+def test_the_context_of_a_long_session_is_looked_through_when_it_is_asked_for(roundtable, monkeypatch):
     monkeypatch.setattr("lib.ui.replay.opened.READ_AT_ONCE", 2)
-    session_id, run_ids = ask(stored, *QUESTIONS)
+    session_id, run_ids = ask(roundtable, *QUESTIONS)
     page = replay(session_id, run=run_ids[3], view="context")
     page.button(key="context_everything").click().run()
     assert not page.error
 
 
-def test_two_runs_are_compared_side_by_side(stored):
-    session_id, run_ids = ask(stored, BOTH, "[fail tool] What is the weather in London?")
+def test_two_runs_are_compared_side_by_side(roundtable):
+    session_id, run_ids = ask(roundtable, BOTH, "[fail tool] What is the weather in London?")
     page = replay(session_id, run=run_ids[1], view="compare")
     assert "differences: question, delegation, arguments, result" in words(page)
     assert len(page.table) == 2
@@ -246,9 +234,9 @@ def test_two_runs_are_compared_side_by_side(stored):
     assert "There is no other session" in words(page)
 
 
-def test_two_sessions_are_compared_question_by_question_and_each_pair_in_full(stored):
-    one, run_ids = ask(stored, "Remember: the secret word is bird", BOTH, "What is the secret word?")
-    other, _ = ask(stored, "Remember: the secret word is fish", "What is the secret word?", BOTH)
+def test_two_sessions_are_compared_question_by_question_and_each_pair_in_full(roundtable):
+    one, run_ids = ask(roundtable, "Remember: the secret word is bird", BOTH, "What is the secret word?")
+    other, _ = ask(roundtable, "Remember: the secret word is fish", "What is the secret word?", BOTH)
     page = replay(one, run=run_ids[0], view="compare")
     page.session_state["compare_what"] = "Two sessions"
     page.run()
@@ -263,8 +251,8 @@ def test_two_sessions_are_compared_question_by_question_and_each_pair_in_full(st
     assert len(page.table) == 2, "the differences of one pair"
 
 
-def test_filters_and_choices_are_still_set_when_one_comes_back_to_a_view(stored):
-    session_id, run_ids = ask(stored, BOTH)
+def test_filters_and_choices_are_still_set_when_one_comes_back_to_a_view(roundtable):
+    session_id, run_ids = ask(roundtable, BOTH)
     page = replay(session_id, run=run_ids[0], view="steps")
     page.text_input(key="step_search").set_value("get_price").run()
     page.multiselect(key="step_kinds").set_value(["tool_call"]).run()
@@ -278,8 +266,8 @@ def test_filters_and_choices_are_still_set_when_one_comes_back_to_a_view(stored)
     assert at(page, "step") == "12"
 
 
-def test_the_bars_of_the_timeline_are_a_list_too_that_leads_to_the_steps(stored):
-    session_id, run_ids = ask(stored, BOTH, "[fail tool] What is the weather in London?")
+def test_the_bars_of_the_timeline_are_a_list_too_that_leads_to_the_steps(roundtable):
+    session_id, run_ids = ask(roundtable, BOTH, "[fail tool] What is the weather in London?")
     page = replay(session_id, run=run_ids[1], view="timeline")
     page.session_state["timeline_bars"] = True
     page.run()
@@ -291,8 +279,8 @@ def test_the_bars_of_the_timeline_are_a_list_too_that_leads_to_the_steps(stored)
     assert at(page, "step") is not None
 
 
-def test_raw_rows_are_shown_and_searched(stored):
-    session_id, run_ids = ask(stored, BOTH)
+def test_raw_rows_are_shown_and_searched(roundtable):
+    session_id, run_ids = ask(roundtable, BOTH)
     page = replay(session_id, run=run_ids[0], view="raw")
     assert json.loads(page.json[0].value)["run_id"] == run_ids[0]
     page.text_input(key="raw_search").set_value("get_weather").run()
@@ -343,9 +331,9 @@ DAMAGE = {
 
 @pytest.mark.parametrize("damage", DAMAGE)
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_damaged_row_is_shown_as_far_as_can_be_in_every_view(stored, damage, view):
-    session_id, run_ids = ask(stored, BOTH)
-    change_run(stored, run_ids[0], run_data=DAMAGE[damage])
+def test_a_damaged_row_is_shown_as_far_as_can_be_in_every_view(roundtable, damage, view):
+    session_id, run_ids = ask(roundtable, BOTH)
+    change_run(roundtable, run_ids[0], run_data=DAMAGE[damage])
     page = replay(session_id, run=run_ids[0], view=view)
     assert not page.error
     assert [tab.label.partition(" ")[0].lower() for tab in page.tabs] == list(VIEWS)
@@ -353,9 +341,9 @@ def test_a_damaged_row_is_shown_as_far_as_can_be_in_every_view(stored, damage, v
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_a_run_of_thousands_of_tool_calls_never_draws_more_than_a_browser_bears(stored, view):
-    session_id, run_ids = ask(stored, BOTH)
-    data = dict(stored.store.get_run_row(run_ids[0], user_id="analyst")["run_data"])
+def test_a_run_of_thousands_of_tool_calls_never_draws_more_than_a_browser_bears(roundtable, view):
+    session_id, run_ids = ask(roundtable, BOTH)
+    data = dict(roundtable.store.get_run_row(run_ids[0], user_id="analyst")["run_data"])
     calls = [
         {"id": f"c{number}", "type": "function", "function": {"name": "get_weather", "arguments": '{"city": "Paris"}'}}
         for number in range(3000)
@@ -375,33 +363,33 @@ def test_a_run_of_thousands_of_tool_calls_never_draws_more_than_a_browser_bears(
         ),
         {"id": "m2", "role": "assistant", "content": "done"},
     ]
-    change_run(stored, run_ids[0], run_data=json.dumps(data))
+    change_run(roundtable, run_ids[0], run_data=json.dumps(data))
     page = replay(session_id, run=run_ids[0], view=view)
     assert not page.error
     assert len(list(page.main)) < 400
     assert sum(len(code.value) for code in page.code) < 3_000_000
 
 
-def test_runs_that_name_each_other_as_parent_are_shown(stored):
-    session_id, run_ids = ask(stored, "hello", "hello again")
-    change_run(stored, run_ids[0], parent_run_id=run_ids[1])
-    change_run(stored, run_ids[1], parent_run_id=run_ids[0])
+def test_runs_that_name_each_other_as_parent_are_shown(roundtable):
+    session_id, run_ids = ask(roundtable, "hello", "hello again")
+    change_run(roundtable, run_ids[0], parent_run_id=run_ids[1])
+    change_run(roundtable, run_ids[1], parent_run_id=run_ids[0])
     page = replay(session_id)
     assert not page.error
     assert "name each other as parent" in words(page)
 
 
-def test_a_run_goes_on_in_the_replay_page_as_the_stored_question(stored):
-    handle = stored.engine.start("[slow 20s] tell me", user_id="analyst", team="market-desk")
+def test_a_run_goes_on_in_the_replay_page_as_the_stored_question(roundtable):
+    handle = roundtable.engine.start("[slow 20s] tell me", user_id="analyst", team="market-desk")
     page = replay(handle.session_id)
     assert not page.error
     assert "[slow 20s] tell me" in words(page)
-    stored.engine.stop(handle.run_id, user_id="analyst")
+    roundtable.engine.stop(handle.run_id, user_id="analyst")
     handle.wait(20)
 
 
-def test_play_back_shows_the_run_as_it_came_about(stored):
-    session_id, run_ids = ask(stored, "[slow 2s] What is the weather in Paris?")
+def test_play_back_shows_the_run_as_it_came_about(roundtable):
+    session_id, run_ids = ask(roundtable, "[slow 2s] What is the weather in Paris?")
     page = replay(session_id, run=run_ids[0])
     page.toggle(key=f"play_back_{run_ids[0]}").set_value(True).run()
     begun = words(page)
@@ -410,8 +398,8 @@ def test_play_back_shows_the_run_as_it_came_about(stored):
     assert "cloudy" in words(page)
 
 
-def test_no_session_in_the_address_offers_the_latest_ones(stored):
-    session_id, _ = ask(stored, "hello")
+def test_no_session_in_the_address_offers_the_latest_ones(roundtable):
+    session_id, _ = ask(roundtable, "hello")
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
     page.switch_page("pages/replay.py")
     page.run()

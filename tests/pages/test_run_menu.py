@@ -2,38 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import streamlit as st
 from streamlit.testing.v1 import AppTest
 
 from lib.errors import RunNotFound, SessionNotFound
-from lib.roundtable import Roundtable, open_roundtable
-from lib.settings import Settings
+from lib.roundtable import Roundtable
 
 ROOT = Path(__file__).parents[2]
 BOTH = "What is the weather in Paris and the price of ACME?"
 THREE = ("Remember: the secret word is bird", BOTH, "What is 2 and 2?")
-
-
-@pytest.fixture
-def roundtable(app_environment: Settings) -> Iterator[Roundtable]:
-    """What the test itself asks and stores through, beside the app."""
-    opened = open_roundtable(app_environment)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(roundtable: Roundtable) -> Iterator[AppTest]:
-    from lib.ui.resources import shared_roundtable
-
-    st.cache_resource.clear()
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    shared_roundtable().close()
-    st.cache_resource.clear()
 
 
 def add(roundtable: Roundtable, *questions: str, user_id: str = "analyst") -> tuple[str, list[str]]:

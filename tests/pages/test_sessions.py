@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,30 +13,11 @@ from streamlit.testing.v1 import AppTest
 
 from lib.errors import SessionNotFound
 from lib.records import SessionKind
-from lib.roundtable import Roundtable, open_roundtable
-from lib.settings import Settings
+from lib.roundtable import Roundtable
 from lib.ui.sessions_filters import EVERYBODY
 from tests.storage.stored import write_plainly
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def roundtable(app_environment: Settings) -> Iterator[Roundtable]:
-    """What the test itself asks and stores through, beside the app."""
-    opened = open_roundtable(app_environment)
-    yield opened
-    opened.close()
-
-
-@pytest.fixture
-def app(roundtable: Roundtable) -> Iterator[AppTest]:
-    from lib.ui.resources import shared_roundtable
-
-    st.cache_resource.clear()
-    yield AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)
-    shared_roundtable().close()
-    st.cache_resource.clear()
 
 
 def add(roundtable: Roundtable, question: str, *, user_id: str = "analyst", title: str | None = None) -> str:
