@@ -44,5 +44,5 @@ def test_the_quick_benchmark_prints_every_table_for_both_databases(capsys):
     ):
         assert heading in printed
     rows = [line.split() for line in printed.splitlines() if line.split()[:1] in (["SQLite"], ["MariaDB"])]
-    assert len(rows) == 2 * (3 + 2 + 17 + 2 + 1 + 2)
+    assert len(rows) == 2 * (3 + 2 + 18 + 2 + 1 + 2)
     assert all(float(number) > 0 for cells in rows for number in cells[2:3])

@@ -123,7 +123,9 @@ class HistoryEvidence:
         if member_id not in self._windows:
             runs, assumed = self._history.runs, self._assumed_window
             if member_id is not None:
-                own = next(part for top in runs for part in list(top.walk())[1:] if part.component_id == member_id)
+                # Told by whose run it is, not by its place: one whose leader's run is lost stands at the top.
+                parts = (part for top in runs for part in top.walk())
+                own = next(part for part in parts if part.parent_run_id and part.component_id == member_id)
                 runs, assumed = _as_its_own(self._history.runs_beside(own), own), 0
             self._windows[member_id] = find_window_by_tokens(runs, assumed=assumed)
         return self._windows[member_id]

@@ -274,7 +274,7 @@ def test_an_admin_reads_under_a_banner_and_is_given_nothing_to_write_with(page, 
     expect(page.get_by_test_id("stAlert").first).to_contain_text("You read a session of ann as an admin")
     expect(page.get_by_text("Open in chat")).to_have_count(0)
     visit(page, app, f"/?session={session_id}", "root")
-    expect(page.get_by_test_id("stAlert")).to_contain_text("There is no session")
+    expect(page.get_by_test_id("stAlert")).to_contain_text("you can read it in Replay; nothing in it can be changed")
 
 
 def test_the_keyboard_alone_opens_a_session_and_its_menu(page, app):

@@ -35,8 +35,8 @@ MALFORMED: list[Any] = [
 @pytest.fixture(params=[*ODD, LONG], ids=ascii)
 def odd(request: pytest.FixtureRequest, database: Any) -> str:
     session_id: str = request.param
-    if session_id == LONG and database.dialect == "mysql":
-        pytest.skip("MariaDB stores no id over 128 characters")
+    if database.dialect == "mysql":
+        session_id = session_id[:128]  # of the longest one, as much as its column takes
     write_plainly(database, session_id)
     return session_id
 

@@ -19,6 +19,7 @@ from lib.records import RunRecord
 from lib.ui.notices import errors_shown
 from lib.ui.recall.film import draw_film
 from lib.ui.recall.opened import LIVE_EVERY_S, OpenedLab, draw_failure
+from lib.ui.resources import shared_settings
 from lib.ui.safe_markdown import plain_label, safe_markdown
 from lib.ui.words import count_in_words
 
@@ -105,7 +106,7 @@ def _take_up(lab: OpenedLab, session_id: str) -> Show:
 
 
 def _window() -> int:
-    return int(st.session_state.get("demo_window", 3))
+    return int(st.session_state.get("demo_window", shared_settings().num_history_runs))
 
 
 def _step_name(show: Show) -> str:
@@ -179,10 +180,13 @@ def _draw_choices(lab: OpenedLab, show: Show | None, *, live: bool) -> None:
         team.text_input(
             "Team", value=titles.get(name, name), key=f"demo_team_{show.demonstration.session_id}", disabled=True
         )
-    chosen = st.session_state.setdefault("demo_window", lab.page.settings.num_history_runs)
+    usual = lab.page.settings.num_history_runs
+    windows = sorted({*WINDOWS, usual})
     window.selectbox(
         "History window",
-        sorted({*WINDOWS, chosen}),
+        windows,
+        # Not by the session state: set there once, it is lost where the first click comes before the page is whole.
+        index=windows.index(usual),
         key="demo_window",
         format_func=lambda runs: "no earlier run" if runs == 0 else f"last {count_in_words(runs, 'run')}",
         help="How many earlier runs the next question is given. Change it and ask again.",
