@@ -28,6 +28,7 @@ from lib.runs import RunEngine
 from lib.settings import Settings
 from lib.storage import Database, open_database
 from tests.runs.scripted import Script, ask, build_desk, build_engine, say, use
+from tests.services.ports import wait_until
 
 
 def compared(run: RunRecord) -> dict:
@@ -297,18 +298,20 @@ STOPPED: dict[str, tuple[dict[str, Script], float]] = {
 }
 
 
+def count_said(record: RunRecord) -> int:
+    """Return how many characters a run and its members have said."""
+    return sum(len(part.text) for run in record.walk() for part in run.segments if isinstance(part, TextSegment))
+
+
 @pytest.mark.parametrize("name", STOPPED)
 def test_a_stopped_run_keeps_what_was_said_and_is_read_back_as_it_was_seen(open_engine, database, name):
     scripts, after_s = STOPPED[name]
     engine = open_engine(**scripts, delay_s=0.02)
     handle = engine.start("The question?", user_id="ada", team="desk")
     time.sleep(after_s)
-    words = sum(
-        len(segment.text)
-        for run in handle.snapshot().walk()
-        for segment in run.segments
-        if isinstance(segment, TextSegment)
-    )
+    # On a busy machine the first words come late.
+    wait_until(lambda: count_said(handle.snapshot()) > 0, timeout_s=10, what="the first words")
+    words = count_said(handle.snapshot())
     asked_at = time.monotonic()
     assert engine.stop(handle.run_id, user_id="ada")
     seen = handle.wait(20)
@@ -317,9 +320,7 @@ def test_a_stopped_run_keeps_what_was_said_and_is_read_back_as_it_was_seen(open_
     assert seen.status is RunStatus.STOPPED
     assert seen.saved is SavedState.STORED
     assert compared(stored) == compared(seen)
-    assert words and words <= sum(
-        len(segment.text) for run in stored.walk() for segment in run.segments if isinstance(segment, TextSegment)
-    )
+    assert words <= count_said(stored)
     assert all(not run.status.live for run in stored.walk())
 
 
