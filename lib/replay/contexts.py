@@ -174,7 +174,8 @@ def _find_told(run: RunRecord, history: SessionHistory, rule: HistoryRule | None
             likeliest = equally_likely[0]
             stored = stored or not _was_anything_there(likeliest)
             if told and told[0][1].unstored:
-                first = told[0][1]
+                assumed = [prediction for _, explained in told for prediction in explained.unstored]
+                first = replace(told[0][1], unstored=assumed)
         told = [(standing, explained) for standing, explained in told if explained.predictions]
         if not told:
             if first.unstored:

@@ -134,7 +134,7 @@ class SessionHistory:
 
     def _was_there(self, other: RunRecord, asked: RunRecord) -> bool:
         """Whether `other` was stored when `asked` began; a member finds what its leader's run found, and that run's own."""
-        if _was_paused(other):  # it was stored when it paused, long before it ended
+        if self._was_paused(other):  # it was stored when it paused, long before it ended
             other = replace(other, ended_at=None)
         tops = self._tops.get(other.run_id, other), self._tops.get(asked.run_id, asked)
         if tops[0] is tops[1] or asked.parent_run_id is None:
@@ -158,10 +158,16 @@ class SessionHistory:
         """Return a run as it stood when `asked` began, and how it may have stood as well, where that is not told."""
         if other.status is RunStatus.REGENERATED:
             aside = self._was_set_aside(other, asked, given)
-            unfinished = _was_paused(other) and not _answer_is_given(other, given) and _ended_after(other, asked)
-            complete = _with_status(other, RunStatus.PAUSED if unfinished else RunStatus.COMPLETED)
-            return (other, complete) if aside is None else (other if aside else complete, None)
-        if other.status is RunStatus.COMPLETED and _was_paused(other) and not _answer_is_given(other, given):
+            paused, complete = (_with_status(other, status) for status in (RunStatus.PAUSED, RunStatus.COMPLETED))
+            if aside:
+                return other, None
+            unfinished: bool | None = False
+            if self._was_paused(other) and not _answer_is_given(other, given):
+                unfinished = _ended_after(other, asked)
+            if aside is None:
+                return other, paused if unfinished else complete
+            return (complete, paused) if unfinished is None else (paused if unfinished else complete, None)
+        if other.status is RunStatus.COMPLETED and self._was_paused(other) and not _answer_is_given(other, given):
             done = _was_written_before(other, asked)
             paused = _with_status(other, RunStatus.PAUSED)
             return (other, paused) if done is None else (other if done else paused, None)
@@ -181,6 +187,17 @@ class SessionHistory:
         if other.run_id in given_by and self.took_over_from_deleted(other):
             return _answer_is_given(other, given)  # of the rest, the run that is gone may have said it
         return other.run_id in given_by
+
+    def _was_paused(self, run: RunRecord) -> bool:
+        """Whether a run once waited for somebody's decision; not one that took over the calls of the run it replaced."""
+        awaited = _awaited_calls(run)
+        if replaced_by(run) is None:
+            return bool(awaited)
+        return any(
+            self.origins.get(message.message_id) == run.run_id
+            for message in run.messages
+            if any(request.tool_call_id in awaited for request in message.tool_requests)
+        )
 
     def took_over_from_deleted(self, run: RunRecord) -> bool:
         """Whether a run answers one anew that is not stored any more: some of its messages are that one's."""
@@ -262,14 +279,12 @@ def _awaited_calls(run: RunRecord) -> set[str]:
     return {str(call.get("tool_call_id")) for call in calls if isinstance(call, Mapping)}
 
 
-def _was_paused(run: RunRecord) -> bool:
-    """Whether a run once waited for somebody's decision."""
-    data: Any = run.raw.get("run_data", run.raw)
-    return isinstance(data, Mapping) and bool(data.get("requirements"))
-
-
-def _ended_after(other: RunRecord, asked: RunRecord) -> bool:
-    return bool(other.ended_at and asked.started_at and whole_second(other.ended_at) > whole_second(asked.started_at))
+def _ended_after(other: RunRecord, asked: RunRecord) -> bool | None:
+    """Whether `other` ended after `asked` began; None within a second."""
+    if not other.ended_at or not asked.started_at:
+        return False
+    ended, began = whole_second(other.ended_at), whole_second(asked.started_at)
+    return None if ended == began else ended > began
 
 
 def _was_written_before(other: RunRecord, asked: RunRecord) -> bool | None:

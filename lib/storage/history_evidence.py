@@ -14,6 +14,7 @@ from lib.recall.window import DEFAULT_HISTORY_RUNS, HistoryRules, PredictedConte
 from lib.recall.window.evidence import LimitRange, Shape, Unit, agree, find_limits, shape_of
 from lib.records import MessageRecord, RunRecord, RunStatus
 from lib.replay.absences import Explanation
+from lib.replay.order import whole_second
 from lib.replay.session_history import SessionHistory, Standing, has_history
 from lib.replay.token_evidence import find_window_by_tokens
 
@@ -186,7 +187,8 @@ def _stored_window(settings: Mapping[str, object]) -> int | None:
 def with_deleted_runs(earlier: Sequence[RunRecord], run: RunRecord) -> list[RunRecord]:
     """Return the runs before `run` with those that were deleted since, as far as `run` still holds what they said.
 
-    A deleted run stands where its messages stood in the history; if all of the history was deleted, it was the newest.
+    A deleted run stands where its messages stood in the history; if all of the history was deleted, it stands by its
+    time, and as the newest of those that began in the same second.
     """
     places = {
         message.message_id: place
@@ -196,7 +198,7 @@ def with_deleted_runs(earlier: Sequence[RunRecord], run: RunRecord) -> list[RunR
     }
     history = [message for message in run.messages if message.from_history]
     known = [places[message.message_id] for message in history if message.message_id in places]
-    here = known[0] - 1 if known else len(earlier) - 1  # the run that the next deleted one stood after
+    here = known[0] - 1 if known else _last_until(history, earlier)  # the run that the next deleted one stood after
     deleted: dict[int, list[list[MessageRecord]]] = {}
     previous: MessageRecord | None = None
     for message in history:
@@ -211,6 +213,17 @@ def with_deleted_runs(earlier: Sequence[RunRecord], run: RunRecord) -> list[RunR
     for place, other in enumerate(earlier):
         found += [other, *(_to_deleted_run(messages, run) for messages in deleted.get(place, ()))]
     return found
+
+
+def _last_until(history: Sequence[MessageRecord], earlier: Sequence[RunRecord]) -> int:
+    """Return the place of the last run that began when the first message of a history was said, or before; -1: none."""
+    said_at = next((message.created_at for message in history if message.created_at), None)
+    places = (
+        place
+        for place, other in reversed(list(enumerate(earlier)))
+        if said_at is None or whole_second(other.started_at) <= said_at
+    )
+    return next(places, -1)
 
 
 def _to_deleted_run(messages: Sequence[MessageRecord], run: RunRecord) -> RunRecord:

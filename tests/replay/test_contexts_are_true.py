@@ -126,6 +126,7 @@ class Played:
     """What a script did: what each run found, what it was to be given of that, and all that its models were given."""
 
     limits: Limits
+    slowly: bool  # each action in a second of its own
     before: dict[str, list[Row]] = field(default_factory=dict)  # the rows as each run found them
     new_answers: dict[str, Row] = field(default_factory=dict)  # the run that a run answers anew, as it stood
     given: list[tuple[list[str], Counter[tuple[str, Shape]]]] = field(default_factory=list)
@@ -158,7 +159,7 @@ def has_history(row: Row) -> bool:
 
 def play(team: RecordedTeam, script: Mapping[str, Any], limits: Limits) -> Played:
     """Play a script and keep account of it."""
-    played = Played(limits)
+    played = Played(limits, script["slowly"])
     for action, what, how in script["turns"]:
         before = team.rows()
         top = [row for row in before if row["parent_run_id"] is None]
@@ -270,6 +271,21 @@ FAILED = ("fail", "please fail", "whole")
             ("regenerate", 1, None),
         ],
         "slowly": True,
+    },
+    {},
+    {},
+    {},
+)
+@example(  # paused, two others beside it, resumed and answered anew, all within one second
+    {
+        "turns": [
+            *HELLOS[:1],
+            ("pause", "please approve", "whole"),
+            ("together", ["hello", "tool 1"], None),
+            ("resume", 0, None),
+            ("regenerate", 1, None),
+        ],
+        "slowly": False,
     },
     {},
     {},
@@ -398,6 +414,9 @@ def check_doubts(told: Mapping[Place, AbsentMessage], run_id: str, played: Playe
     offered = {place: {str(item.reason), *map(str, item.or_else)} for place, item in told.items()}
     for place in [place for place in offered if place[0] in played.resumed]:  # within a second no row tells when it was
         assert offered.pop(place) <= LIMIT_REASONS | {"run_paused"}
+    if played.resumed and not played.slowly:  # ...nor, then, whether what it said took a place in a window or a limit
+        assert all(reasons <= LIMIT_REASONS for reasons in offered.values())
+        return
     replaced = {row["run_data"].get("regenerated_from") for row in rows}
     undated = {row["run_id"] for row in rows if row["status"] == "REGENERATED" and row["run_id"] not in replaced}
     if played.deleted:
