@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -57,6 +58,17 @@ def _own_main_module() -> Iterator[None]:
     sys.modules["__main__"] = main
 
 
+@pytest.fixture(autouse=True)
+def _nothing_goes_on_afterwards() -> Iterator[None]:
+    """What a test opens it closes: threads that are left look into its database all through the tests that follow."""
+    before = set(threading.enumerate())
+    yield
+    for thread in threading.enumerate():
+        if thread not in before and thread.name in ("roundtable-upkeep", "roundtable-following"):
+            thread.join(10)  # one that is closed ends after what it is doing
+            assert not thread.is_alive(), "a Roundtable is not closed"
+
+
 _SETTING_NAMES = frozenset(
     "DATABASE_URL CHAT_MODEL CHAT_TEAMS NUM_HISTORY_RUNS LOCAL_USER TRUSTED_USER_HEADER MEDIA_DIR OUTBOX_DIR "
     "OFFLINE_TOKEN_DELAY ADMIN_USERS ALLOW_LOCAL_IDENTITY".split()
@@ -94,7 +106,8 @@ def mariadb() -> Iterator[MariaDBServer]:
     """One real MariaDB server for the whole test run. A test that stops it need not start it again."""
     from tests.services.mariadb import MariaDBServer
 
-    server = MariaDBServer()
+    # Making the tables of a fresh database, as hundreds of tests do, waits for the disk 600 times.
+    server = MariaDBServer(in_memory=True)
     try:
         server.start()
         yield server
@@ -143,13 +156,24 @@ def roundtable(database_settings: Settings) -> Iterator[Roundtable]:
 
 
 @pytest.fixture
-def app_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Settings:
-    """`settings` in this process's environment: what a page run by AppTest reads."""
+def app_environment(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """`settings` in this process's environment: what a page run by AppTest reads. What pages opened is closed afterwards."""
+    import lib.roundtable
     from tests.services.app_server import to_environment
 
     for name, value in to_environment(settings).items():
         monkeypatch.setenv(name, value)
-    return settings
+    opened: list[Roundtable] = []
+    open_roundtable = lib.roundtable.open_roundtable
+
+    def open_and_note(*given: Any) -> Roundtable:
+        opened.append(open_roundtable(*given))
+        return opened[-1]
+
+    monkeypatch.setattr(lib.roundtable, "open_roundtable", open_and_note)
+    yield settings
+    for each in opened:
+        each.close()
 
 
 @pytest.fixture

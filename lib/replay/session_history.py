@@ -78,7 +78,11 @@ class SessionHistory:
 
     def _was_said_since(self, message: MessageRecord, run: RunRecord) -> bool:
         said_by = self._by_id.get(self.origins.get(message.message_id, ""))
-        return said_by is not None and whole_second(said_by.started_at) > whole_second(run.started_at)
+        if said_by is None:
+            return False
+        # What was taken over from a run that is gone is older than the new answer that holds it.
+        said_at = message.created_at if self.took_over_from_deleted(said_by) else said_by.started_at
+        return whole_second(said_at) > whole_second(run.started_at)
 
     def replaced_runs(self, run: RunRecord) -> set[str]:
         """Return the ids of the runs that `run` answers anew: the one before it, and all that that one replaced."""

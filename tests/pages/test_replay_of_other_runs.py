@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import streamlit as st
@@ -27,12 +28,10 @@ def note(text: str) -> str:
     return f"noted {text}"
 
 
-@pytest.fixture
-def agno(app_environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Plain Agno over the database that the page reads; runs r1 (waited), r2 (tried again) and r3 (still waits)."""
-    monkeypatch.setenv("LOCAL_USER", "ann")
-    st.cache_resource.clear()
-    plain = PlainAgno(Path(make_url(app_environment.database_url.get_secret_value()).database or ""))
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A file in which plain Agno stored runs r1 (waited), r2 (tried again) and r3 (still waits)."""
+    plain = PlainAgno(tmp_path_factory.mktemp("agno") / "agno.db")
     calls = ("I will.", [("send", {"text": "it"})])
     waiting = plain.build_team(
         ("", [ask("m", "send it")]), "It was sent.", members=[plain.build_member(calls, "Sent it.", tools=[send])]
@@ -42,9 +41,25 @@ def agno(app_environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Any:
     flaky = ModelProviderError("flaky")
     plain.run(plain.build_team(("", [("note", {"text": "1"})]), flaky, "Fine.", tools=[note], retries=1), run_id="r2")
     plain.run(plain.build_team(calls, tools=[send]), run_id="r3")
-    yield plain
     plain.close()
+    return plain.file
+
+
+@pytest.fixture
+def agno(stored: Path, app_environment: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The page reads a copy of that file."""
+    monkeypatch.setenv("LOCAL_USER", "ann")
     st.cache_resource.clear()
+    with sqlite3.connect(stored) as source, sqlite3.connect(file_of(app_environment)) as copy:
+        source.backup(copy)
+    source.close()
+    copy.close()
+    yield
+    st.cache_resource.clear()
+
+
+def file_of(settings: Settings) -> str:
+    return make_url(settings.database_url.get_secret_value()).database or ""
 
 
 def test_steps_say_that_a_run_waited_for_what_and_that_it_went_on(agno):

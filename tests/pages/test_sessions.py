@@ -203,7 +203,7 @@ def test_an_order_is_chosen_named_in_the_address_and_kept_while_other_pages_are_
     assert app.selectbox(key="sessions_sort").value == "used" and "sort" not in app.query_params
     app.selectbox(key="sessions_sort").set_value("title").run()
     assert titles(app) == ["Aachen", "Berlin", "Chemnitz"] and "".join(app.query_params["sort"]) == "title"
-    app.switch_page("pages/recall.py").run()
+    app.switch_page("pages/replay.py").run()
     del app.query_params["sort"]
     app.switch_page("pages/sessions.py").run()
     assert titles(app) == ["Aachen", "Berlin", "Chemnitz"] and "".join(app.query_params["sort"]) == "title"

@@ -103,7 +103,9 @@ class PlainAgno:
 
     def build_member(self, *answers: Answer, member_id: str = "m", call_id: str | None = None, **options: Any) -> Agent:
         model = ListedModel(answers=list(answers), call_id=call_id)
-        return Agent(id=member_id, name=member_id.title(), model=model, telemetry=False, **options)
+        return Agent(
+            id=member_id, name=member_id.title(), model=model, telemetry=False, delay_between_retries=0, **options
+        )
 
     def build_team(self, *answers: Answer, call_id: str | None = None, **options: Any) -> Team:
         model = ListedModel(answers=list(answers), call_id=call_id)
@@ -156,7 +158,7 @@ class PlainAgno:
         self.db.close()
 
 
-_OPTIONS = {"telemetry": False, "store_events": True}
+_OPTIONS = {"telemetry": False, "store_events": True, "delay_between_retries": 0}
 
 
 def watch(events: Sequence[Any], run: RunRecord) -> RunRecord:

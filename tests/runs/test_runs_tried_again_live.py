@@ -60,7 +60,7 @@ def test_live_is_what_is_read_back(database: Database, database_settings: Settin
 
     def make() -> Team:
         team: Any = build_desk(leader, a=lambda messages: ["Done."])()
-        team.retries = 1
+        team.retries, team.delay_between_retries = 1, 0
         return cast(Team, team)
 
     seen, stored = run_once(database, database_settings, make)

@@ -22,15 +22,18 @@ from tests.services.ports import find_free_port, wait_until
 ADMIN = "roundtable_admin"
 PASSWORD = "p@ss/w:rd?"  # every character that a URL must quote
 QUOTED_PASSWORD = "p%40ss%2Fw%3Ard%3F"
+MEMORY = "/dev/shm"  # Linux keeps it in memory
+ROOM = 2 * 1024**3
 COLLATION = "utf8mb4_nopad_bin"  # what the README recommends: names are compared exactly
 
 
 class MariaDBServer:
     """One MariaDB server: `start`, `stop`, `kill` and start again on the same data and port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, in_memory: bool = False) -> None:
+        """`in_memory` keeps the data in the machine's memory where there is room: quicker, and as safe from `kill`."""
         # A short path of its own: a socket's path may have 107 characters, pytest's folders are longer.
-        self.folder = Path(tempfile.mkdtemp(prefix="roundtable-mariadb-"))
+        self.folder = Path(tempfile.mkdtemp(prefix="roundtable-mariadb-", dir=_find_memory() if in_memory else None))
         (self.folder / "tmp").mkdir()
         self.port = find_free_port()
         self._process: subprocess.Popen[bytes] | None = None
@@ -165,6 +168,13 @@ class MariaDBServer:
             self._process.kill()
             self._process.wait(10)
         self._process = None
+
+
+def _find_memory() -> str | None:
+    """Return a folder in memory with room for a server; None where there is none, as in most containers."""
+    if os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free >= ROOM:
+        return MEMORY
+    return None
 
 
 def _program(name: str) -> str:
