@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
@@ -64,3 +65,24 @@ def test_only_so_many_searches_are_remembered():
     for number in range(1, KEPT + 1):
         assert searches.ask(str(number), lambda looked: (), runs=0).over.wait(10)
     assert searches.ask("0", lambda looked: (), runs=0) is not first
+
+
+def test_a_pausing_search_stands_back_while_a_page_is_drawn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(finding_searches, "STANDS_BACK_S", 0.2)
+    searches = FindingSearches()
+    worked_at: list[float] = []
+
+    def work(looked: Told) -> tuple[Finding, ...]:
+        for count in range(20):
+            worked_at.append(time.monotonic())
+            looked(count)
+        return FOUND
+
+    drawn_at = []
+    for _ in range(4):
+        drawn_at.append(time.monotonic())
+        search = searches.ask("as read", work, runs=20, pausing=True)
+        time.sleep(0.1)
+    assert not worked_at  # each page came before the last one was let go
+    assert search.over.wait(10) and search.found == FOUND
+    assert worked_at[0] >= drawn_at[-1] + 0.2

@@ -19,6 +19,8 @@ KEPT = 64
 """Searches that are remembered; the oldest are forgotten first."""
 AT_ONCE = 2
 """Searches that go on side by side in the process."""
+STANDS_BACK_S = 0.8
+"""So long a pausing search stands back after each page that asks for it: what is being drawn goes first."""
 GIVEN_UP_AFTER_S = 60.0
 """A search after which no page has asked for so long is given up."""
 
@@ -36,6 +38,7 @@ class Search:
     found: tuple[Finding, ...] | None = None
     error: Exception | None = None
     asked_at: float = field(default_factory=time.monotonic)
+    drawn_at: float = field(default_factory=time.monotonic)  # when a page that shows the session was last drawn anew
     over: threading.Event = field(default_factory=threading.Event)
 
 
@@ -51,10 +54,11 @@ class FindingSearches:
         self._slots = threading.BoundedSemaphore(AT_ONCE)
         self._searches: OrderedDict[str, Search] = OrderedDict()
 
-    def ask(self, fingerprint: str, work: Work, *, runs: int, after_s: float = 0.0, pausing: bool = False) -> Search:
-        """Return the search of this fingerprint; begins it, `after_s` from now, where there is none.
+    def ask(self, fingerprint: str, work: Work, *, runs: int, pausing: bool = False) -> Search:
+        """Return the search of this fingerprint; begins it where there is none.
 
-        One that is `pausing` works half of the time, so that the pages of the process stay quick meanwhile.
+        One that is `pausing` works half of the time, and not while a page is drawn that asks for it, so that the pages
+        of the process stay quick meanwhile.
         """
         with self._lock:
             search = self._searches.get(fingerprint)
@@ -62,9 +66,9 @@ class FindingSearches:
                 search = self._searches[fingerprint] = Search(runs)
                 while len(self._searches) > KEPT:
                     self._searches.popitem(last=False)
-                arguments = (fingerprint, search, work, after_s, pausing)
+                arguments = (fingerprint, search, work, pausing)
                 threading.Thread(target=self._run, args=arguments, name="findings", daemon=True).start()
-            search.asked_at = time.monotonic()
+            search.asked_at = search.drawn_at = time.monotonic()
             return search
 
     def forget(self, fingerprint: str) -> None:
@@ -72,7 +76,7 @@ class FindingSearches:
         with self._lock:
             self._searches.pop(fingerprint, None)
 
-    def _run(self, fingerprint: str, search: Search, work: Work, after_s: float, pausing: bool) -> None:
+    def _run(self, fingerprint: str, search: Search, work: Work, pausing: bool) -> None:
         began = time.monotonic()
 
         def told(looked: int) -> None:
@@ -82,9 +86,11 @@ class FindingSearches:
                 raise _GivenUp
             if pausing:
                 time.sleep(time.monotonic() - began)
+                _stand_back(search)
             began = time.monotonic()
 
-        time.sleep(after_s)
+        if pausing:
+            _stand_back(search)
         try:
             with self._slots:
                 began = time.monotonic()
@@ -95,6 +101,11 @@ class FindingSearches:
             search.error = error
         finally:
             search.over.set()
+
+
+def _stand_back(search: Search) -> None:
+    while (left := search.drawn_at + STANDS_BACK_S - time.monotonic()) > 0:
+        time.sleep(left)
 
 
 @st.cache_resource(show_spinner=False)

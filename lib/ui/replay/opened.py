@@ -32,8 +32,6 @@ CHOICE = 20
 """Sessions to choose from where the address names none."""
 READ_AT_ONCE = 40
 """Runs up to which a session is read whole without being asked to."""
-FIRST_VIEW_S = 0.8
-"""The search for findings in a long session lets the first view go before it."""
 PATIENCE_S = 1.5
 """So long the page waits for the search in a short session."""
 
@@ -116,7 +114,6 @@ class OpenedReplay:
             self._search_key,
             lambda looked: find_for_session(connector, overviews, overview, looked=looked),
             runs=len(self.heads),
-            after_s=0.0 if short else FIRST_VIEW_S,
             pausing=not short,
         )
         if short:
