@@ -42,6 +42,7 @@ from lib.storage.identity import CHARSET_ATTRIBUTE
 from lib.storage.json_text import from_json, to_json
 
 SETUP_PATIENCE_S = 60
+_NUMBERS = (int, float)  # made once: lists of heads ask for it thousands of times
 
 
 class StoredJson(TypeDecorator[Any]):
@@ -72,7 +73,7 @@ class StoredNumber(TypeDecorator[int]):
 
     def process_result_value(self, value: Any, dialect: Dialect) -> Any:
         """Return the number that is stored, if it is one."""
-        return value if isinstance(value, int | float) else None
+        return value if isinstance(value, _NUMBERS) else None
 
 
 sessions = table(

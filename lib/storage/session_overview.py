@@ -100,7 +100,7 @@ class SessionOverviews:
         if row is None or not (reader.admin or row.get("user_id") == reader.user_id):
             raise SessionNotFound(session_id)
         live = self._queue.live_states([session_id]) if self._queue else {}
-        if to_legacy_rows(row, [head._mapping for head in rows]):
+        if to_legacy_rows(row, (head._mapping for head in rows)):
             return self._of_older_format(row, live)
         tops = _find_tops({head.run_id: head.parent_run_id for head in rows})
         heads = tuple(

@@ -86,3 +86,13 @@ def test_a_pausing_search_stands_back_while_a_page_is_drawn(monkeypatch: pytest.
     assert not worked_at  # each page came before the last one was let go
     assert search.over.wait(10) and search.found == FOUND
     assert worked_at[0] >= drawn_at[-1] + 0.2
+
+
+def test_a_search_gets_on_however_often_its_page_is_drawn(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(finding_searches, "STANDS_BACK_S", 0.2)
+    monkeypatch.setattr(finding_searches, "NO_LONGER_THAN_S", 0.4)
+    searches, until = FindingSearches(), time.monotonic() + 10
+    search = searches.ask("as read", lambda looked: FOUND, runs=20, pausing=True)
+    while not search.over.wait(0.05) and time.monotonic() < until:
+        searches.ask("as read", lambda looked: FOUND, runs=20, pausing=True)
+    assert search.found == FOUND

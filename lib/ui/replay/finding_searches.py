@@ -19,8 +19,10 @@ KEPT = 64
 """Searches that are remembered; the oldest are forgotten first."""
 AT_ONCE = 2
 """Searches that go on side by side in the process."""
-STANDS_BACK_S = 0.8
+STANDS_BACK_S = 1.5
 """So long a pausing search stands back after each page that asks for it: what is being drawn goes first."""
+NO_LONGER_THAN_S = 4.0
+"""...but no longer at a time, however many pages ask."""
 GIVEN_UP_AFTER_S = 60.0
 """A search after which no page has asked for so long is given up."""
 
@@ -104,7 +106,8 @@ class FindingSearches:
 
 
 def _stand_back(search: Search) -> None:
-    while (left := search.drawn_at + STANDS_BACK_S - time.monotonic()) > 0:
+    until = time.monotonic() + NO_LONGER_THAN_S
+    while (left := min(search.drawn_at + STANDS_BACK_S, until) - time.monotonic()) > 0:
         time.sleep(left)
 
 
