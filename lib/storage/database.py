@@ -146,6 +146,6 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
         queue=queue,
         outbox=outbox,
         search=search,
-        following=SessionFollowing(connector),
+        following=SessionFollowing(connector, search),
         read_marks=ReadMarks(connector),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -56,6 +56,34 @@ def delete_run(connection: Connection, row: Mapping[str, Any], *, search: Search
     )
     heads.refresh_heads(connection, [session_id])
     return own_media
+
+
+def find_returned(connection: Connection, session_ids: Collection[str]) -> tuple[list[str], list[str]]:
+    """Return which sessions that were deleted by hand are there again, and which ids are in use for new ones.
+
+    A program that held a deleted session writes it back as it was, or when its run ends (agno-facts F9): the row keeps
+    the time at which the session was made. One that was made after the deletion only has the same id.
+    """
+    if not session_ids:
+        return [], []
+    key_of_id = {to_deleted_key("session", session_id): session_id for session_id in session_ids}
+    known = connection.execute(
+        select(deleted.c.deleted_key, deleted.c.deleted_at).where(deleted.c.deleted_key.in_(list(key_of_id)))
+    )
+    deleted_at = {key_of_id[row.deleted_key]: row.deleted_at for row in known}
+    if not deleted_at:
+        return [], []
+    there = connection.execute(
+        select(sessions.c.session_id, sessions.c.created_at).where(sessions.c.session_id.in_(list(deleted_at)))
+    )
+    made_at = {row.session_id: row.created_at for row in there if row.session_id in deleted_at}
+    is_old = {one: at is not None and at <= deleted_at[one] for one, at in made_at.items()}
+    return [one for one, old in is_old.items() if old], [one for one, old in is_old.items() if not old]
+
+
+def forget_deletion(connection: Connection, session_id: str) -> None:
+    """Let an id be used again that another program has given to a new session."""
+    connection.execute(delete(deleted).where(deleted.c.deleted_key == to_deleted_key("session", session_id)))
 
 
 def read_loss(connection: Connection, session_ids: Sequence[str]) -> tuple[Loss, tuple[str, ...]]:

@@ -3,6 +3,7 @@
 What this app writes has its head already; a pass over it finds nothing to do. New rows are found by their times. Times
 are whole seconds, clocks differ, and databases are restored or merged: so when nothing is new, the newest rows and, slice
 by slice, all others are compared with what is known of them (`stale_heads`), and heads without a session are dropped.
+A session that was deleted by hand and is written back by a program that still held it is deleted again.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from sqlalchemy import BigInteger, Column, Connection, MetaData, String, Table, 
 
 from lib.records import MAX_ID_LENGTH
 from lib.storage.connector import Connector
+from lib.storage.deleting import delete_session, find_returned, forget_deletion
 from lib.storage.first_words import drop_words_of_the_deleted
 from lib.storage.heads import (
     facts,
@@ -26,6 +28,7 @@ from lib.storage.heads import (
 from lib.storage.keys import to_key
 from lib.storage.read_marks import forget_read_marks
 from lib.storage.schema import ON_MYSQL, runs, sessions
+from lib.storage.search_index import SearchIndex
 from lib.storage.stale_heads import find_stale_runs, find_stale_sessions
 from lib.storage.sweeping import Order, Place, Sweep
 
@@ -59,9 +62,10 @@ def create_following_table(connection: Connection) -> None:
 class SessionFollowing:
     """Follows the sessions of a database; how far it swept is this process's own, so that idle looks write nothing."""
 
-    def __init__(self, connector: Connector) -> None:
-        """Follow what `create_following_table` has made room for."""
+    def __init__(self, connector: Connector, search: SearchIndex) -> None:
+        """Follow what `create_following_table` has made room for; what is deleted again leaves the index of searches."""
         self._connector = connector
+        self._search = search
         self._sessions = Sweep(_SESSIONS, newest=NEWEST_SESSIONS, slice_size=SESSIONS_AT_ONCE)
         self._runs = Sweep(_RUNS, newest=NEWEST_RUNS, slice_size=RUNS_AT_ONCE)
         self._last_head = ""
@@ -71,7 +75,7 @@ class SessionFollowing:
         plan = self._connector.read(self._look)
         if plan.is_empty:
             return 0
-        self._connector.write(plan.apply)
+        self._connector.write(lambda connection: plan.apply(connection, self._search))
         return plan.size
 
     def _look(self, connection: Connection) -> _Plan:
@@ -82,6 +86,7 @@ class SessionFollowing:
             _look_at_new_sessions(connection, plan, places.get("sessions", Place(0, "")))
         if plan.is_empty:
             self._sweep(connection, plan)
+        plan.returned, plan.reused = find_returned(connection, plan.session_ids)
         return plan
 
     def _sweep(self, connection: Connection, plan: _Plan) -> None:
@@ -113,6 +118,8 @@ class _Plan:
         self.run_ids: list[str] = []
         self.session_ids: set[str] = set()
         self.gone: list[str] = []
+        self.returned: list[str] = []  # deleted by hand, and written back by a program that still held them
+        self.reused: list[str] = []  # ids of deleted sessions that new ones have
         self.places: dict[str, Place] = {}
         self.size = 0
 
@@ -124,7 +131,7 @@ class _Plan:
         self.run_ids += [row.run_id for row in rows]
         self.session_ids.update(row.session_id for row in rows)
 
-    def apply(self, connection: Connection) -> None:
+    def apply(self, connection: Connection, search: SearchIndex) -> None:
         chosen = sorted(self.session_ids)
         # In one order, so that two processes that follow wait for each other and do not meet crosswise.
         locked = select(sessions.c.session_id).where(sessions.c.session_id.in_(chosen)).order_by(sessions.c.session_id)
@@ -133,6 +140,10 @@ class _Plan:
         for session_id in sorted(note_changed_runs(connection, chosen)):
             drop_words_of_the_deleted(connection, session_id)
         refresh_heads(connection, chosen)
+        for session_id in self.returned:  # its files went with it the first time
+            delete_session(connection, session_id, search=search)
+        for session_id in self.reused:
+            forget_deletion(connection, session_id)
         if self.gone:
             forget_sessions(connection, self.gone)
             forget_read_marks(connection, self.gone)

@@ -23,6 +23,8 @@ _RUN_LINKS = frozenset(
 )
 _SESSION_LINKS = frozenset({"session_id", "executor_session_id"})
 _MEDIA_KEYS = frozenset({"storage_key"})
+# What Agno itself notes in the state that users, models and tools write; the rest of it is theirs.
+_LINKS_IN_STATE = frozenset({"current_run_id", "current_session_id"})
 
 Row = Mapping[str, Any]
 
@@ -36,6 +38,7 @@ class Renaming:
     runs: dict[str, str] = field(default_factory=dict)
     messages: dict[str, str] = field(default_factory=dict)
     media: dict[str, str] = field(default_factory=dict)  # storage keys
+    media_ids: dict[str, str] = field(default_factory=dict)  # of stored media
 
 
 def build_renaming(run_rows: Iterable[Row], *, session_id: str, new_session_id: str) -> Renaming:
@@ -50,6 +53,8 @@ def build_renaming(run_rows: Iterable[Row], *, session_id: str, new_session_id: 
                 renaming.messages.setdefault(message_id, str(uuid.uuid4()))
             if isinstance(key := holder.get("storage_key"), str):
                 renaming.media.setdefault(key, _new_media_key(key))
+            if isinstance(media_id := holder.get("id"), str) and _is_stored_media(holder):
+                renaming.media_ids.setdefault(media_id, str(uuid.uuid4()))
     return renaming
 
 
@@ -88,6 +93,17 @@ def select_runs(run_rows: Sequence[Row], *, upto_run_id: str | None) -> list[Row
     return [row for row in run_rows if row["run_id"] in chosen]
 
 
+def to_forked_state(state: Any, renaming: Renaming) -> Any:
+    """Return a session's state as a fork has it: what Agno notes of session and run in it leads to the fork."""
+    if not isinstance(state, Mapping):
+        return state
+    ids = {**renaming.runs, renaming.session_id: renaming.new_session_id}
+    return {
+        key: ids.get(value, value) if key in _LINKS_IN_STATE and isinstance(value, str) else value
+        for key, value in state.items()
+    }
+
+
 def list_media_keys(run_data: Any) -> tuple[str, ...]:
     """Return the storage keys of all media a run refers to, each once."""
     keys = (holder.get("storage_key") for holder in _holders(run_data))
@@ -108,14 +124,16 @@ def _holders(value: Any) -> Iterator[Mapping[str, Any]]:
 
 def _renamed(value: Any, renaming: Renaming) -> Any:
     if isinstance(value, Mapping):
-        is_message = "role" in value
-        return {key: _renamed_field(key, inner, renaming, is_message=is_message) for key, inner in value.items()}
+        own_ids = renaming.messages if "role" in value else renaming.media_ids if _is_stored_media(value) else {}
+        return {key: _renamed_field(key, inner, renaming, own_ids) for key, inner in value.items()}
     if isinstance(value, list):
         return [_renamed(inner, renaming) for inner in value]
     return value
 
 
-def _renamed_field(key: str, value: Any, renaming: Renaming, *, is_message: bool) -> Any:
+def _renamed_field(key: str, value: Any, renaming: Renaming, own_ids: Mapping[str, str]) -> Any:
+    if key == "session_state":
+        return to_forked_state(value, renaming)
     if key in _WRITTEN_BY_OTHERS:
         return value
     if isinstance(value, str):
@@ -123,12 +141,19 @@ def _renamed_field(key: str, value: Any, renaming: Renaming, *, is_message: bool
             return renaming.runs.get(value, value)
         if key in _SESSION_LINKS:
             return renaming.new_session_id if value == renaming.session_id else value
-        if key == "id" and is_message:
-            return renaming.messages.get(value, value)
+        if key == "id":
+            return own_ids.get(value, value)
+        if key == "media_id":
+            return renaming.media_ids.get(value, value)
         if key in _MEDIA_KEYS:
             return renaming.media.get(value, value)
         return value
     return _renamed(value, renaming)
+
+
+def _is_stored_media(holder: Row) -> bool:
+    """Whether an object is an image or the like whose bytes are kept as a file."""
+    return isinstance(holder.get("media_reference"), Mapping)
 
 
 def _new_media_key(key: str) -> str:

@@ -14,7 +14,7 @@ from sqlalchemy import BigInteger, Column, Connection, Index, MetaData, String, 
 from lib.errors import InvalidInput, RunNotFound, SessionNotFound
 from lib.records import MAX_ID_LENGTH, ForkRecord
 from lib.storage.first_words import FORK_MARK, made_title
-from lib.storage.forking import Renaming, build_renaming, select_runs, to_forked_row
+from lib.storage.forking import Renaming, build_renaming, select_runs, to_forked_row, to_forked_state
 from lib.storage.heads import note_runs, refresh_heads
 from lib.storage.identity import exactly
 from lib.storage.keys import to_key
@@ -79,7 +79,7 @@ def fork(
     try:
         here = {key: new for key, new in renaming.media.items() if new in copied}
         complete = len(chosen) == len(rows)
-        values = _to_session(connection, source, chosen, new_session_id, complete, max_title_length)
+        values = _to_session(connection, source, chosen, renaming, complete, max_title_length)
         connection.execute(insert(sessions).values(**values))
         _insert_runs(connection, chosen, replace(renaming, media=here))
         connection.execute(
@@ -139,7 +139,7 @@ def _to_session(
     connection: Connection,
     source: Mapping[str, Any],
     chosen: Sequence[Mapping[str, Any]],
-    new_session_id: str,
+    renaming: Renaming,
     complete: bool,
     max_title_length: int,
 ) -> dict[str, Any]:
@@ -150,6 +150,8 @@ def _to_session(
         data.pop(name, None)
     if not complete:
         _set_state(data, chosen)
+    if "session_state" in data:
+        data["session_state"] = to_forked_state(data["session_state"], renaming)
     row = find_session(connection, session_id=source["session_id"], user_id=None)
     name = to_session_summary(row, read_details(connection, [row], counted=True)).name if row else "New session"
     title = name.removesuffix(FORK_MARK)[: max_title_length - len(FORK_MARK)]
@@ -163,7 +165,7 @@ def _to_session(
     now = int(time.time())
     return {
         **source,
-        "session_id": new_session_id,
+        "session_id": renaming.new_session_id,
         "session_data": data,
         "summary": source["summary"] if complete else None,
         "created_at": now,

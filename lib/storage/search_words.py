@@ -74,6 +74,8 @@ def to_search_question(typed: str) -> SearchQuestion:
     found = _TERMS.findall(typed.translate(_SHAPES))
     is_closed = bool(found) and bool(found[-1][1])
     terms = list(dict.fromkeys(folded for quoted, _, plain in found if (folded := fold(quoted or plain).strip())))
+    if not terms and (signs := fold(typed).strip()):  # nothing but quotes: they are what is looked for
+        terms = [signs]
     kept = terms[:MAX_TERMS]
     words = [_spelt(word) for term in kept for word in _split(term)]
     unfinished = None

@@ -218,7 +218,8 @@ def _draw_empty(page: PageFrame, where: SessionFilter) -> None:
             st.markdown("**No session fits.** Fewer words or another choice may.", width="content")
             st.button("Clear filters", key="clear_filters", icon=":material/filter_alt_off:", on_click=clear_filters)
         else:
-            st.markdown("**No sessions yet.** Ask a team something, and it is kept here.", width="content")
+            others = " Under User, choose whose sessions to read." if page.identity.admin else ""
+            st.markdown(f"**No sessions yet.** Ask a team something, and it is kept here.{others}", width="content")
             st.button(
                 "New session",
                 key="first_session",

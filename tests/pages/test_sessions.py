@@ -258,7 +258,7 @@ def test_an_admin_reads_other_users_sessions_and_finds_nothing_to_change_them_wi
     anns = add(roundtable, "Remember: the secret word is bird", user_id="ann", title="Of Ann")
     monkeypatch.setenv("ADMIN_USERS", "analyst")
     sessions_page(app)
-    assert titles(app) == []
+    assert titles(app) == [] and "choose whose sessions to read" in words(app)
     app.selectbox(key="sessions_owner").set_value("ann").run()
     assert titles(app) == ["Of Ann"] and "as an admin" in words(app)
     tick(app, "Of Ann")

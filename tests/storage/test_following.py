@@ -127,3 +127,34 @@ def test_the_follower_waits_for_a_database_that_is_away_and_goes_on(database, mo
         follower.close()
     told = [record.getMessage() for record in caplog.records if record.name == following.__name__]
     assert len(told) == 1 and "wait for the database" in told[0]
+
+
+def back_as_it_was(database, row, **changed):
+    database.connector.write(lambda connection: connection.execute(insert(sessions).values(**{**row, **changed})))
+
+
+def test_a_deleted_session_that_a_program_writes_back_is_deleted_again(database):
+    write_as_another_program(database, 2)
+    follow(database)
+    read = select(sessions).where(sessions.c.session_id == "s0")
+    row = database.connector.read(lambda connection: dict(connection.execute(read).mappings().one()))
+    database.sessions.delete_session("s0", user_id="ann")
+    back_as_it_was(database, row)
+    follow(database)
+    assert [one.session_id for one in database.sessions.list_sessions(user_id="ann").items] == ["s1"]
+    assert database.sessions.find_session("s0", user_id="ann") is None
+    assert database.sessions.was_deleted("s0")
+    assert count(database, heads) == 1
+
+
+def test_a_new_session_of_another_program_may_have_the_id_of_a_deleted_one(database):
+    write_as_another_program(database, 1)
+    follow(database)
+    database.sessions.delete_session("s0", user_id="ann")
+    later = int(time.time()) + 5
+    row = {"session_id": "s0", "session_type": "agent", "agent_id": "solo", "user_id": "ann", "session_data": {}}
+    back_as_it_was(database, row, created_at=later, updated_at=later)
+    follow(database)
+    assert [one.session_id for one in database.sessions.list_sessions(user_id="ann").items] == ["s0"]
+    assert not database.sessions.was_deleted("s0")
+    database.sessions.rename_session("s0", "New", user_id="ann")

@@ -57,6 +57,26 @@ def test_no_old_id_is_left_but_in_what_people_and_tools_wrote() -> None:
         assert old not in json.dumps([leader, member])
 
 
+def test_what_agno_notes_in_the_state_leads_to_the_fork_and_the_rest_of_it_stays() -> None:
+    row = leader_row()
+    theirs = {"note": "leader-run", "nested": {"current_run_id": "leader-run"}}
+    row["run_data"]["session_state"] = {"current_session_id": "old", "current_run_id": "leader-run", **theirs}
+    (leader,), renaming = fork([row])
+    told = {"current_session_id": "new", "current_run_id": renaming.runs["leader-run"]}
+    assert leader["run_data"]["session_state"] == {**told, **theirs}
+
+
+def test_a_stored_image_gets_an_id_of_its_own_wherever_it_is_named() -> None:
+    row = leader_row()
+    image = {"id": "i1", "media_reference": {"media_id": "i1", "storage_key": "images/i1.png"}}
+    row["run_data"]["input"] = {"images": [image]}
+    row["run_data"]["messages"][0]["images"] = [image]
+    (leader,), renaming = fork([row])
+    new = renaming.media_ids["i1"]
+    for one in (leader["run_data"]["input"]["images"][0], leader["run_data"]["messages"][0]["images"][0]):
+        assert one["id"] == one["media_reference"]["media_id"] == new != "i1"
+
+
 def test_words_are_not_touched_even_when_they_look_like_an_id() -> None:
     (leader, _), _ = fork([leader_row(), member_row()])
     assert leader["run_data"]["messages"][0]["content"] == "leader-run"

@@ -85,10 +85,25 @@ def found(index: SearchIndex, typed: str, user_id: str = "ann") -> list[SearchHi
 
 @pytest.mark.parametrize(
     "typed",
-    ["umbrella", "UMBRELLA", "umbr", '"an umbrella"', "天气", "koln", "Köln", "🌧", "100%", "the", "a_b", "it's", "%"],
+    [
+        "umbrella",
+        "UMBRELLA",
+        "umbr",
+        '"an umbrella"',
+        "天气",
+        "koln",
+        "Köln",
+        "🌧",
+        "100%",
+        "the",
+        "a_b",
+        "it's",
+        "%",
+        '"',
+    ],
 )
 def test_a_word_of_any_script_finds_the_run(connector: Connector, index: SearchIndex, typed: str) -> None:
-    write_run(connector, "巴黎的天气? a_b", "Take an umbrella: the sky, it's 100% wet in Köln 🌧.")
+    write_run(connector, '巴黎的天气? a_b "so"', "Take an umbrella: the sky, it's 100% wet in Köln 🌧.")
     update_all(index)
     assert [hit.run_id for hit in found(index, typed)] == ["run-1"]
 

@@ -88,6 +88,11 @@ def test_of_a_page_that_was_pasted_the_first_words_count():
     assert leads_to(page, page)
 
 
+@pytest.mark.parametrize("typed", ['"', '""', ' " ', "\u201c"])
+def test_nothing_but_quotes_is_looked_for_as_it_stands(typed: str) -> None:
+    assert to_search_question(typed).terms == (typed.strip().replace("\u201c", '"'),)
+
+
 def test_a_closed_quote_is_not_still_being_typed():
     assert leads_to('"hello world"', "hello world") and not leads_to('"hello wor"', "hello wo-rld")
     assert to_search_question('"hello wor"').unfinished is None
