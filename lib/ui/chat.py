@@ -22,7 +22,7 @@ from lib.ui.runs import RunDrawing, draw_run
 from lib.ui.safe_markdown import plain_label, safe_markdown
 from lib.ui.session_not_found import draw_not_found
 from lib.ui.sessions_collection import draw_collection
-from lib.ui.sessions_words import reason_not_to_go_on
+from lib.ui.sessions_words import reason_not_to_go_on, team_in_words
 from lib.ui.tab import REPLAY_PAGE, RUNS_A_PAGE, open_tab
 from lib.ui.words import count_in_words
 
@@ -97,8 +97,12 @@ def open_chat(page: PageFrame) -> Chat:
 def draw_header(chat: Chat) -> None:
     """Draw the line over the conversation: team, window, and how much was said."""
     with st.container(horizontal=True, vertical_alignment="center", gap="xsmall", key="chat_header"):
-        _draw_team_choice(chat)
-        _draw_window_choice(chat)
+        if chat.session and _reason_not_to_ask(chat):  # nothing is asked here: there is nothing to choose
+            name = team_in_words(chat.session, chat.page.roundtable.catalogue)
+            st.markdown(f"**{plain_label(name, 80)}**", width="content")
+        else:
+            _draw_team_choice(chat)
+            _draw_window_choice(chat)
         draw_collection(chat.page, chat.session)
         if chat.session and chat.session.runs:
             facts = [count_in_words(chat.session.runs, "run")]

@@ -47,9 +47,9 @@ def mark_in_words(summary: SessionSummary, catalogue: TeamCatalogue) -> str:
     """Return the mark of a session's row: two letters of its team, or the sign of a direct session or a workflow."""
     match summary.kind:
         case SessionKind.AGENT:
-            return ":gray[:material/person:]"
+            return ":gray-badge[:material/person:]"
         case SessionKind.WORKFLOW:
-            return ":gray[:material/account_tree:]"
+            return ":gray-badge[:material/account_tree:]"
         case SessionKind.TEAM:
             words = team_in_words(summary, catalogue).replace("-", " ").replace("_", " ").split()
             letters = "".join(word[0] for word in words[:2]) if len(words) > 1 else "".join(words)[:2]

@@ -166,6 +166,8 @@ def test_a_session_that_cannot_be_gone_on_with_is_read_here_and_says_so_in_the_c
     page.get_by_role("link", name="Open in chat").click()
     page.wait_for_url(f"{app.url}/?session={stored.other_app}*")
     expect(page.get_by_text("You can read this session, not go on with it")).to_be_visible()
+    expect(page.locator(".st-key-chat_header")).to_contain_text("Desk")
+    expect(page.locator(".st-key-team_choice, .st-key-history_window")).to_have_count(0)
     page.locator(".st-key-chat_header").get_by_role("link", name="Replay").click()
     page.wait_for_url(f"**/replay?session={stored.other_app}*")
     expect(page.get_by_role("tab", name="Delegation")).to_have_attribute("aria-selected", "true")

@@ -280,6 +280,7 @@ def test_an_admin_reads_under_a_banner_and_is_given_nothing_to_write_with(page, 
 def test_the_keyboard_alone_opens_a_session_and_its_menu(page, app):
     (session_id,) = add(app.settings, "typist", ("Weather", "What is the weather in Paris?"))
     visit(page, app, "/", "typist")
+    expect(page.locator(f".st-key-session_menu_{session_id} button")).to_be_visible()  # else Tab goes past it
     page.locator(".st-key-session_search input").focus()
     page.keyboard.press("Tab")
     expect(row(page, session_id)).to_be_focused()
