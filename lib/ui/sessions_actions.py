@@ -43,7 +43,7 @@ def act_on_session(action: str, session_id: str) -> None:
         case "Open":
             open_session(session_id)
         case "Rename":
-            tab.renaming = session_id
+            tab.rename(session_id)
         case "Fork":
             fork_session(session_id)
         case "Replay":
@@ -77,13 +77,13 @@ def rename_session(session_id: str, key: str) -> None:
     with failure_noted():
         if title:
             shared_roundtable().store.rename_session(session_id, title, user_id=_user())
-    open_tab().renaming = None
+    open_tab().rename(None)
     st.rerun()
 
 
 def stop_renaming() -> None:
     """Leave the title as it is."""
-    open_tab().renaming = None
+    open_tab().rename(None)
 
 
 def fork_session(session_id: str, upto_run_id: str | None = None) -> None:
@@ -162,6 +162,7 @@ def failure_noted(*, in_dialog: bool = False) -> Iterator[None]:
 def _go_to(page: str, session_id: str | None, run_id: str | None = None) -> None:
     close_dialog()
     tab = open_tab()
+    tab.rename(None)
     if session_id == "":
         tab.notice = _NO_ADDRESS
     else:

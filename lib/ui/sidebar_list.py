@@ -99,8 +99,8 @@ def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking:
 
 @errors_shown()
 def _watch(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
-    """Draw the page anew where the list shows something else; not under a dialog, which would lose what is typed."""
-    if tab.dialog_open:
+    """Draw the page anew where the list shows something else; not while that would lose what is typed."""
+    if tab.dialog_open or tab.writing_title:
         return
     text = st.session_state.get("session_search") or ""
     try:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from time import monotonic
 
 import streamlit as st
 
@@ -13,6 +14,8 @@ SESSIONS_A_PAGE = 15
 MOST_SESSIONS_SHOWN = 60
 """Rows of the sidebar: further ones are on the Sessions page."""
 TABLE_ROWS = 100
+A_TITLE_TAKES_S = 60.0
+"""For so long a title can be written in peace: a field left open does not hold the list up for ever."""
 CHAT_PAGE = "pages/chat.py"
 REPLAY_PAGE = "pages/replay.py"
 SESSIONS_PAGE = "pages/sessions.py"
@@ -53,6 +56,7 @@ class TabState:
     table_ids: tuple[str, ...] = ()  # the rows of the Sessions page, by which ticks are kept
     table_rows: int = TABLE_ROWS
     renaming: str | None = None  # the session whose row of the sidebar is a field now
+    renaming_since: float | None = None  # by the monotonic clock
     # Of the sidebar's list as it is drawn: a fingerprint, and the store's change token. None: it could not be read.
     listed: str | None = None
     listed_token: str | None = None
@@ -61,6 +65,16 @@ class TabState:
     def dialog_open(self) -> bool:
         """Whether a dialog is open: a live view must not rerun the page under it, it would lose what is typed."""
         return self.dialog is not None
+
+    @property
+    def writing_title(self) -> bool:
+        """Whether a title is being written in the sidebar: where rows move, its field is lost with what is typed."""
+        return self.renaming_since is not None and monotonic() - self.renaming_since < A_TITLE_TAKES_S
+
+    def rename(self, session_id: str | None) -> None:
+        """Make the row of this session a field for its title; None: make it a row again."""
+        self.renaming = session_id
+        self.renaming_since = monotonic() if session_id is not None else None
 
     def select_session(
         self, session_id: str | None, *, run_id: str | None = None, member_id: str | None = None
