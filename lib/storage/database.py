@@ -7,9 +7,10 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from lib.errors import RunNotFound, SessionNotFound
-from lib.storage.adapters import SafeMySQLDb, SafeSqliteDb, build_deliver
+from lib.storage.adapters import SafeMySQLDb, SafeSqliteDb
 from lib.storage.agno_log import quieten_agno
 from lib.storage.connector import BUSY_TIMEOUT_S, Connector, Dialect, build_connector
+from lib.storage.delivering import SafeWriter, build_deliver
 from lib.storage.faults import told_as_storage_errors
 from lib.storage.following import SessionFollowing, create_following_table
 from lib.storage.forks import create_fork_table
@@ -123,7 +124,7 @@ def open_database(settings: Settings, *, busy_timeout_s: float = BUSY_TIMEOUT_S)
     search = SearchIndex(connector)
     store = SessionStore(connector, queue=queue, search=search, outbox=outbox, media_dir=settings.media_dir)
     adapter_class = SafeMySQLDb if connector.dialect == "mysql" else SafeSqliteDb
-    adapter = adapter_class(connector, outbox=outbox, store=store)
+    adapter = adapter_class(connector, store=store, writer=SafeWriter(connector, outbox))
     try:
         connector.check()
         with told_as_storage_errors(connector.address):

@@ -6,6 +6,7 @@ import json
 import logging
 import sqlite3
 import stat
+from contextlib import suppress
 
 import pytest
 
@@ -91,10 +92,32 @@ def test_the_next_turn_sees_what_was_kept_and_never_a_history_without_it(databas
     with pytest.raises(DatabaseUnavailable, match="still wait on disk"):
         database.adapter.get_session(session_id, user_id="ann")
     outage[1]()
-    database.adapter._no_attempt_before = 0.0
+    database.adapter.writer._no_attempt_before = 0.0
     answer = build_team(database).run("What is the secret word?", session_id=session_id, user_id="ann")
     assert "bird" in str(answer.content)
     assert database.outbox.pending() == ()
+
+
+def test_an_introduction_that_was_kept_stands_before_the_question(database, outage, monkeypatch):
+    session_id, run_id = new_id(), new_id()
+    stage(database, session_id, run_id=run_id)
+    begin, end = outage
+    read = database.adapter.get_session
+
+    def read_before_the_outage(*given, **named):
+        monkeypatch.undo()
+        found = read(*given, **named)
+        begin()
+        return found
+
+    monkeypatch.setattr(database.adapter, "get_session", read_before_the_outage)
+    with suppress(HistoryNotSaved):
+        build_team(database, introduction="Welcome.").run("Hello", session_id=session_id, user_id="ann", run_id=run_id)
+    end()
+    assert database.outbox.flush() == 0
+    first, second = database.sessions.list_runs(session_id, user_id="ann").items
+    assert first.raw["run_data"]["content"] == "Welcome."
+    assert second.run_id == run_id
 
 
 def test_a_session_deleted_meanwhile_is_not_brought_back(database, outage):
