@@ -103,17 +103,22 @@ def test_a_page_of_sessions_costs_one_round_trip_and_another_while_something_is_
         told = dict(mariadb.execute("SHOW GLOBAL STATUS WHERE Variable_name IN ('Questions', 'Com_admin_commands')"))
         return sum(int(number) for number in told.values())  # statements, and pings
 
+    def cost_of(look):
+        """The fewest of three: the server counts what it does for others, too, such as a connection that ends."""
+        costs = []
+        for _ in range(3):
+            before = trips()
+            look()
+            costs.append(trips() - before)
+        return min(costs)
+
     database.sessions.list_sessions(user_id="ann")
-    idle = -trips() + trips()  # what asking costs
+    idle = cost_of(lambda: None)
     for look in (database.sessions.list_sessions, database.sessions.get_change_token):
-        before = trips()
-        look(user_id="ann")
-        assert trips() - before - idle == 1
+        assert cost_of(lambda look=look: look(user_id="ann")) - idle == 1
     stage(database, "s1")
-    database.sessions.list_sessions(user_id="ann")
-    before = trips()
     assert [one.live for one in database.sessions.list_sessions(user_id="ann").items].count(True) == 1
-    assert trips() - before - idle == 2
+    assert cost_of(lambda: database.sessions.list_sessions(user_id="ann")) - idle == 2
 
 
 def test_reading_cannot_write(database):
