@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from agno.db.base import BaseDb, SessionType
+from playwright.sync_api import Page
 
 from benchmarks.databases import Server, open_plain_db
 from benchmarks.seeding import copy_runs
@@ -50,15 +52,18 @@ def measure_replay(server: Server, *, sizes: Sequence[int], repeats: int) -> lis
     roundtable = open_roundtable(settings_of(server))
     overviews = SessionOverviews(roundtable.database.connector, queue=roundtable.database.queue)
     costs = []
-    try:
+    with ExitStack() as opened:
+        opened.callback(lambda: engine_of(plain_db).dispose())
+        opened.callback(roundtable.close)
         tool_calls, ids = _ask_template(roundtable)
+        page, url = opened.enter_context(_open_app(server))
         for size in sizes:
             session_id = f"{SESSION}-{size}"
             copy_runs(
                 roundtable.database.engine, from_session=TEMPLATE, to_session=session_id, runs=size, other_ids=ids
             )
             run_ids = [head.run_id for head in overviews.get_overview(session_id, user_id=USER).heads]
-            page_ms, page_run_ms = _measure_page(server, session_id, size, repeats)
+            page_ms, page_run_ms = _measure_page(page, url, session_id, size, repeats)
             read = partial(_read_run, overviews, session_id)
             costs.append(
                 ReplayCost(
@@ -73,9 +78,6 @@ def measure_replay(server: Server, *, sizes: Sequence[int], repeats: int) -> lis
                 )
             )
         return costs
-    finally:
-        roundtable.close()
-        engine_of(plain_db).dispose()
 
 
 def _ask_template(roundtable: Roundtable) -> tuple[int, list[str]]:
@@ -114,32 +116,37 @@ _WATCH = """(title) => {
 }"""
 
 
-def _measure_page(server: Server, session_id: str, size: int, repeats: int) -> tuple[float, float]:
-    """Return how long the page takes to open, and to show another run, as a person waits for it."""
-    settings = settings_of(server, local_user=USER)
-    app = AppServer(settings, log=server.folder / f"replay-{size}.log").start()
-    opened, moved = [], []
+@contextmanager
+def _open_app(server: Server) -> Iterator[tuple[Page, str]]:
+    """Give a browser's page and the address of the app."""
+    app = AppServer(settings_of(server, local_user=USER), log=server.folder / "replay.log").start()
     try:
         with open_chromium() as browser:
             page = browser.new_page(viewport={"width": 1280, "height": 800})
             page.set_default_timeout(60_000)
-            for number in range(repeats + 1):
-                began = time.perf_counter()
-                page.goto(f"{app.url}/replay?session={session_id}")
-                page.locator(FIRST_VIEW).first.wait_for()
-                took = time.perf_counter() - began
-                if number:  # the first visitor of a process waits for its imports
-                    opened.append(took * 1000)
-            page.goto(f"{app.url}/replay?session={session_id}&view=steps")
-            here = size
-            page.get_by_text(f"Run {here:,} of {size:,}").wait_for()
-            for _ in range(min(repeats + 2, size - 1)):
-                here -= 1
-                page.evaluate(_WATCH, f"Run {here:,} of {size:,}")
-                page.locator(".st-key-previous_run button").click()
-                moved.append(page.evaluate("window.shownAfterMs"))
+            yield page, app.url
     finally:
         app.stop()
+
+
+def _measure_page(page: Page, url: str, session_id: str, size: int, repeats: int) -> tuple[float, float]:
+    """Return how long the page takes to open, and to show another run, as a person waits for it."""
+    opened, moved = [], []
+    for number in range(repeats + 1):
+        began = time.perf_counter()
+        page.goto(f"{url}/replay?session={session_id}")
+        page.locator(FIRST_VIEW).first.wait_for()
+        took = time.perf_counter() - began
+        if number:  # the first visitor of a process waits for its imports
+            opened.append(took * 1000)
+    page.goto(f"{url}/replay?session={session_id}&view=steps")
+    here = size
+    page.get_by_text(f"Run {here:,} of {size:,}").wait_for()
+    for _ in range(min(repeats + 2, size - 1)):
+        here -= 1
+        page.evaluate(_WATCH, f"Run {here:,} of {size:,}")
+        page.locator(".st-key-previous_run button").click()
+        moved.append(page.evaluate("window.shownAfterMs"))
     return statistics.median(opened), statistics.median(moved or [0.0])
 
 

@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from playwright.sync_api import Browser
 
 from benchmarks.databases import Server
 from benchmarks.sessions import LISTING, SEARCHING
@@ -43,38 +46,31 @@ class SidebarCost:
 
 def measure_sidebar(server: Server, *, repeats: int) -> list[SidebarCost]:
     """Reload the chat page of two users and return what each waits for."""
-    costs = []
-    for user_id in (LISTING, SEARCHING):
-        settings = settings_of(server, local_user=user_id)
-        app = AppServer(settings, log=server.folder / f"sidebar-{user_id.replace(' ', '-')}.log").start()
-        try:
-            times = _measure_reloads(app.url, repeats)
-        finally:
-            app.stop()
-        reloads, parts = zip(*times, strict=True)
-        costs.append(
-            SidebarCost(
-                server=server.name,
-                user_id=user_id,
-                reload_ms=statistics.median(reloads),
-                app_ms=statistics.median(parts),
-            )
-        )
-    return costs
+    app = AppServer(settings_of(server), log=server.folder / "sidebar.log").start()
+    try:
+        with open_chromium() as browser:
+            return [
+                _measure_reloads(browser, app.url, server.name, user_id, repeats) for user_id in (LISTING, SEARCHING)
+            ]
+    finally:
+        app.stop()
 
 
-def _measure_reloads(url: str, repeats: int) -> list[tuple[float, float]]:
-    with open_chromium() as browser:
-        page = browser.new_page(viewport={"width": 1280, "height": 800})
-        page.set_default_timeout(120_000)
-        page.add_init_script(CLOCK)
-        page.goto(url)  # the first visitor of a process waits for its imports
+def _measure_reloads(browser: Browser, url: str, server: str, user_id: str, repeats: int) -> SidebarCost:
+    page = browser.new_page(viewport={"width": 1280, "height": 800})
+    page.set_default_timeout(120_000)
+    page.add_init_script(CLOCK)
+    page.goto(f"{url}/?{urlencode({'as': user_id})}")  # the first visitor of a process waits for its imports
+    page.locator(ROW).first.wait_for()
+    reloads, parts = [], []
+    for _ in range(repeats):
+        page.wait_for_timeout(500)
+        page.reload()
         page.locator(ROW).first.wait_for()
-        times = []
-        for _ in range(repeats):
-            page.wait_for_timeout(500)
-            page.reload()
-            page.locator(ROW).first.wait_for()
-            drawn, connected = page.evaluate("[window.drawn_ms, window.connected_ms]")
-            times.append((drawn, drawn - connected))
-        return times
+        drawn, connected = page.evaluate("[window.drawn_ms, window.connected_ms]")
+        reloads.append(drawn)
+        parts.append(drawn - connected)
+    page.close()
+    return SidebarCost(
+        server=server, user_id=user_id, reload_ms=statistics.median(reloads), app_ms=statistics.median(parts)
+    )

@@ -12,10 +12,11 @@ from tests.browser.test_chat_in_the_browser import BOTH, answered, ask, open_cha
 from tests.browser.test_images_in_the_browser import attach, drawn, picture
 from tests.conftest import build_settings
 from tests.services.app_server import AppServer
-from tests.services.axe import list_violations
+from tests.services.axe import list_violations_light_and_dark, no_fading
 
 pytestmark = pytest.mark.browser
 
+DRAWN_MS = 100
 AROUND = 20  # pixels: the ring of a field may stand off it
 FOCUSED = """() => {
     const one = document.activeElement, box = one.getBoundingClientRect();
@@ -35,18 +36,16 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AppServer]:
         server.stop()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
-def test_axe_finds_nothing_serious_on_the_chat(chromium: Browser, app: AppServer, scheme, width):
-    context = chromium.new_context(viewport={"width": width, "height": 800}, color_scheme=scheme)
+def test_axe_finds_nothing_serious_on_the_chat(chromium: Browser, app: AppServer, width):
+    context = chromium.new_context(viewport={"width": width, "height": 800})
     page = context.new_page()
     page.set_default_timeout(15_000)
     found: dict[str, list[str]] = {}
 
     def look(state: str) -> None:
         page.mouse.move(0, 0)
-        page.wait_for_timeout(500)  # colours fade in
-        found[state] = list_violations(page)
+        found[state] = list_violations_light_and_dark(page)
 
     page.goto(app.url)
     expect(page.get_by_test_id("stChatInputTextArea")).to_be_enabled(timeout=60_000)  # an app's very first page
@@ -130,6 +129,7 @@ def test_it_is_seen_where_the_keyboard_is(browser_page: Page, app: AppServer):
     page.reload()
     answered(page)
     drawn(page)
+    no_fading(page)
     page.wait_for_timeout(500)
     unseen, stops = [], 0
     for _ in range(60):
@@ -138,7 +138,7 @@ def test_it_is_seen_where_the_keyboard_is(browser_page: Page, app: AppServer):
         if at["tag"] == "BODY":
             break
         stops += 1
-        page.wait_for_timeout(250)  # a ring fades in
+        page.wait_for_timeout(DRAWN_MS)
         around: FloatRect = {
             "x": max(at["x"] - AROUND, 0),
             "y": max(at["y"] - AROUND, 0),
@@ -147,7 +147,7 @@ def test_it_is_seen_where_the_keyboard_is(browser_page: Page, app: AppServer):
         }
         with_focus = page.screenshot(clip=around)
         page.evaluate("document.activeElement.blur()")
-        page.wait_for_timeout(250)
+        page.wait_for_timeout(DRAWN_MS)
         if page.screenshot(clip=around) == with_focus:
             unseen.append(f"{at['tag']} {at['key']} {at['name'][:40]}")
     assert stops > 12

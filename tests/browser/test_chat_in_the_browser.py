@@ -203,8 +203,7 @@ def test_what_was_interrupted_by_a_crash_says_so_and_can_be_asked_again(
     expect(browser_page.get_by_role("button", name="Ask again")).to_be_visible()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
 def test_the_page_fits_a_phone_and_a_laptop_in_light_and_dark(chromium: Browser, app: AppServer, scheme, width):
     context = chromium.new_context(viewport={"width": width, "height": 844}, color_scheme=scheme)
     page = context.new_page()

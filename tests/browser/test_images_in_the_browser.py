@@ -95,7 +95,7 @@ def test_after_a_crash_the_picture_is_still_there_and_can_be_asked_about_again(
     page, app = browser_page, start_app(settings)
     open_chat(page, app)
     attach(page, picture("green"))
-    ask(page, "[slow 20s] What is in the picture?")
+    ask(page, "[slow 10s] What is in the picture?")
     expect(page.locator(".st-key-stop_run button")).to_be_visible()
     drawn(page)
     page.wait_for_url("**/?session=*")

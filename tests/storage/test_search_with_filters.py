@@ -67,13 +67,13 @@ FILTERS: list[dict[str, Any]] = [
 ]
 
 
-@pytest.mark.parametrize("where", FILTERS, ids=lambda where: " ".join(map(str, where.values())) or "none")
-def test_hits_are_of_the_very_sessions_that_the_list_under_these_filters_holds(database, kept, where):
+def test_hits_are_of_the_very_sessions_that_the_list_under_the_same_filters_holds(database, kept):
     about_giraffes = set(kept.values()) - {kept["bobs"]}
-    assert hit(database, **where) == listed(database, **where) & about_giraffes
-    assert database.sessions.count_sessions(user_id="ann", where=SessionFilter(**where)).total == len(
-        listed(database, **where)
-    )
+    for where in FILTERS:  # one after the other: the sessions take longer to make than to find
+        in_list = listed(database, **where)
+        assert hit(database, **where) == in_list & about_giraffes, where
+        counted = database.sessions.count_sessions(user_id="ann", where=SessionFilter(**where))
+        assert counted.total == len(in_list), where
 
 
 def test_each_filter_leaves_what_it_names(database, kept):
