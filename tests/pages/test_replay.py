@@ -251,6 +251,36 @@ def test_two_sessions_are_compared_question_by_question_and_each_pair_in_full(ro
     assert len(page.table) == 2, "the differences of one pair"
 
 
+def test_the_address_says_what_is_compared_and_opens_it_again(roundtable):
+    one, runs_of_one = ask(roundtable, "Remember: the secret word is bird", BOTH, "What is the secret word?")
+    other, runs_of_other = ask(roundtable, "Remember: the secret word is fish", "What is the secret word?", BOTH)
+    page = replay(one, run=runs_of_one[2], view="compare")
+    page.number_input[0].set_value(1).run()
+    assert (at(page, "with"), at(page, "with_run")) == (None, runs_of_one[0])
+    again = replay(one, run=runs_of_one[2], view="compare", with_run=runs_of_one[0])
+    assert again.number_input[0].value == 1
+    assert again.table[0].value.equals(page.table[0].value)
+
+    page.selectbox(key="compare_session_True").set_value(other).run()
+    page.number_input[0].set_value(2).run()
+    assert (at(page, "with"), at(page, "with_run")) == (other, runs_of_other[1])
+    again = replay(one, run=runs_of_one[2], view="compare", **{"with": other, "with_run": runs_of_other[1]})
+    assert again.table[0].value.equals(page.table[0].value)
+    assert "Run 2 of the other session" in again.table[0].value.columns
+
+    page.session_state["compare_what"] = "Two sessions"
+    page.run()
+    page.selectbox(key="compare_session_False").set_value(other).run()
+    assert (at(page, "with"), at(page, "with_run")) == (other, None)
+    assert "2 questions asked in both" in words(replay(one, view="compare", **{"with": other}))
+
+
+def test_a_comparison_with_what_is_not_there_says_so(roundtable):
+    one, _ = ask(roundtable, "Remember: the secret word is bird")
+    page = replay(one, view="compare", **{"with": "nobody has this one"})
+    assert "There is no session" in "".join(element.value for element in page.error)
+
+
 def test_filters_and_choices_are_still_set_when_one_comes_back_to_a_view(roundtable):
     session_id, run_ids = ask(roundtable, BOTH)
     page = replay(session_id, run=run_ids[0], view="steps")

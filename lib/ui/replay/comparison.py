@@ -21,6 +21,7 @@ from lib.replay.comparison import (
 )
 from lib.ui.notices import draw_notice, to_notice
 from lib.ui.replay.opened import OpenedReplay, open_overviews
+from lib.ui.replay.place import Other
 from lib.ui.replay.texts import draw_table, line
 from lib.ui.words import count_in_words, run_time_in_words, unlike
 
@@ -48,13 +49,14 @@ _NONE = ":gray[not there]"
 
 
 def draw_comparison(opened: OpenedReplay) -> None:
-    """Draw what is chosen to be compared, and the differences."""
+    """Draw what is chosen to be compared, and the differences; the address names it."""
     other: OpenedReplay | None = None
+    linked = opened.place.other
     with st.container(horizontal=True, vertical_alignment="bottom", gap="small", key="compare_choice"):
         what = st.segmented_control(
             "Compare",
             ["Two runs", "Two sessions"],
-            default="Two runs",
+            default="Two sessions" if linked.whole_session else "Two runs",
             key="compare_what",
             required=True,
             persist_state="page",
@@ -63,10 +65,18 @@ def draw_comparison(opened: OpenedReplay) -> None:
         other = _open_other(opened, _choose_session(opened, with_own=not sessions))
         if other is not None and not sessions:
             other = _choose_run(opened, other)
+    opened.place.write_other(_to_address(opened, other, sessions=sessions))
     if other is not None and sessions:
         _draw_sessions(opened, other)
     elif other is not None:
         _draw_runs(opened, other)
+
+
+def _to_address(opened: OpenedReplay, other: OpenedReplay | None, *, sessions: bool) -> Other:
+    if other is None:
+        return Other()
+    own = other.overview is opened.overview
+    return Other(None if own else other.summary.session_id, None if sessions else other.head.run_id)
 
 
 def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | None:
@@ -74,6 +84,9 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
     page, own = opened.page, opened.summary.session_id
     found = page.roundtable.store.list_sessions(user_id=page.user_id, limit=100).items
     names = {summary.session_id: " ".join(summary.name.split())[:60] for summary in found if summary.session_id != own}
+    linked = opened.place.other.session_id
+    if linked is not None and linked != own:
+        names.setdefault(linked, linked)
     names = unlike({own: "this session", **names} if with_own else names)
     if not names:
         st.caption("There is no other session to compare with.")
@@ -81,6 +94,7 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
     return st.selectbox(
         "With session" if not with_own else "With a run of",
         list(names),
+        index=list(names).index(linked) if linked in names else 0,
         key=f"compare_session_{with_own}",
         format_func=lambda session_id: names.get(session_id, session_id),
         accept_new_options=True,
@@ -108,13 +122,17 @@ def _open_other(opened: OpenedReplay, session_id: str | None) -> OpenedReplay | 
 
 
 def _choose_run(opened: OpenedReplay, other: OpenedReplay) -> OpenedReplay:
-    """Return the other side at the run that is chosen; to begin with the run before."""
-    before = opened.position - 1 if other.overview is opened.overview and opened.position else other.position
+    """Return the other side at the run that is chosen; to begin with the one in the address, else the run before."""
+    place, run_ids = opened.place, [head.run_id for head in other.heads]
+    if place.other.run_id in run_ids and place.other_of in (None, opened.head.run_id):
+        first = run_ids.index(place.other.run_id)
+    else:
+        first = opened.position - 1 if other.overview is opened.overview and opened.position else other.position
     number = st.number_input(
         "Run",
         min_value=1,
         max_value=len(other.heads),
-        value=before + 1,
+        value=first + 1,
         key=f"compare_run_{other.summary.session_id}_{opened.position}_{len(other.heads)}",
         width=140,
         persist_state="page",

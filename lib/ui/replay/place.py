@@ -10,6 +10,8 @@ import streamlit as st
 from lib.ui.tab import open_tab
 
 _STATE_KEY = "replay_place"
+OTHER_SESSION, OTHER_RUN = "with", "with_run"
+"""In the address of a comparison: whole sessions are compared where it names a session and no run."""
 
 
 class View(StrEnum):
@@ -25,6 +27,19 @@ class View(StrEnum):
     COMPARE = "compare"
 
 
+@dataclass(frozen=True, slots=True)
+class Other:
+    """What the run or the session on screen is compared with. Without a session: a run of the same one."""
+
+    session_id: str | None = None
+    run_id: str | None = None
+
+    @property
+    def whole_session(self) -> bool:
+        """Whether sessions are compared, not runs."""
+        return self.session_id is not None and self.run_id is None
+
+
 @dataclass(slots=True)
 class Place:
     """What the tabs and the address agree on; the session and the run are the browser tab's."""
@@ -33,6 +48,8 @@ class Place:
     run_id: str | None = None
     view: View = View.CONVERSATION
     step: str | None = None  # a number of `steps`, from 1, as text; or what was written into the address
+    other: Other = Other()  # as the address named it that was opened
+    other_of: str | None = None  # the run on screen then
 
     def go(self, *, run_id: str | None = None, view: View | None = None, step: int | str | None = None) -> None:
         """Go to a run, a view, a step; a step belongs to its run, so another run begins without one."""
@@ -52,6 +69,17 @@ class Place:
             st.query_params["step"] = self.step
         elif "step" in st.query_params:
             del st.query_params["step"]
+        if self.view is not View.COMPARE:
+            self.write_other(Other())
+
+    @staticmethod
+    def write_other(other: Other) -> None:
+        """Put into the address what is compared."""
+        for name, value in ((OTHER_SESSION, other.session_id), (OTHER_RUN, other.run_id)):
+            if value:
+                st.query_params[name] = value
+            elif name in st.query_params:
+                del st.query_params[name]
 
     @property
     def step_number(self) -> int | None:
@@ -62,7 +90,8 @@ class Place:
 def open_place() -> Place:
     """Return where this browser tab is, after what its address says."""
     if _STATE_KEY not in st.session_state:
-        st.session_state[_STATE_KEY] = Place()
+        other = Other(st.query_params.get(OTHER_SESSION), st.query_params.get(OTHER_RUN))
+        st.session_state[_STATE_KEY] = Place(other=other, other_of=open_tab().run_id)
     place: Place = st.session_state[_STATE_KEY]
     return place
 
