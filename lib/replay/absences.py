@@ -123,7 +123,7 @@ def list_absent(
     """
     reasons = _reasons_of_rules(predictions)
     then = {other.run_id: other for other in standing}
-    guess = _Guess(standing, given)
+    guess = _Guess(standing, given, any_history=any(message.from_history for message in run.messages))
     absent: list[AbsentMessage] = []
     if run.parent_run_id is not None:
         for other in standing:
@@ -189,7 +189,7 @@ def _absent_of(other: RunRecord, given: set[str], reason: Absence | _Guess, rule
         if message.message_id in given:
             continue
         first, *others = ruled.get((other.run_id, message.message_id)) or (
-            reason.reason_for(message) if isinstance(reason, _Guess) else reason,
+            reason.reasons_for(message) if isinstance(reason, _Guess) else (reason,)
         )
         yield AbsentMessage(message=message, run_id=other.run_id, reason=first, or_else=tuple(others))
 
@@ -197,9 +197,10 @@ def _absent_of(other: RunRecord, given: set[str], reason: Absence | _Guess, rule
 class _Guess:
     """Why messages of runs that count are absent, read off what was given; worked out when it is first asked."""
 
-    def __init__(self, standing: Standing, given: set[str]) -> None:
+    def __init__(self, standing: Standing, given: set[str], *, any_history: bool) -> None:
         self._standing = standing
         self._given = given
+        self._any_history = any_history
 
     @cached_property
     def _order(self) -> list[MessageRecord]:
@@ -214,13 +215,15 @@ class _Guess:
     def _first_given(self) -> int | None:
         return min((place for message_id, place in self._places.items() if message_id in self._given), default=None)
 
-    def reason_for(self, message: MessageRecord) -> Absence:
-        """Return why a message is absent."""
+    def reasons_for(self, message: MessageRecord) -> tuple[Absence, ...]:
+        """Return why a message is absent, the likeliest reason first."""
         if self._first_given is None:
-            return Absence.OUTSIDE_WINDOW
+            # All that was given is of runs that are gone: they, or a number of messages, may have filled it.
+            by_number = (Absence.MESSAGE_LIMIT,) if self._any_history else ()
+            return (Absence.OUTSIDE_WINDOW, *by_number)
         if self._places[message.message_id] > self._first_given:
-            return Absence.TOOL_CALL_FILTERED
-        return Absence.MESSAGE_LIMIT if _cut_inside(self._order, self._first_given) else Absence.OUTSIDE_WINDOW
+            return (Absence.TOOL_CALL_FILTERED,)
+        return (Absence.MESSAGE_LIMIT if _cut_inside(self._order, self._first_given) else Absence.OUTSIDE_WINDOW,)
 
 
 def _cut_inside(order: Sequence[MessageRecord], first_given: int) -> bool:

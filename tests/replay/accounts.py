@@ -64,6 +64,17 @@ def account_for(rows: Iterable[Row], limits: Limits) -> Account:
     return account
 
 
+def with_kept(rows: Iterable[Row]) -> Iterator[Row]:
+    """Yield rows and, before the row that keeps it, each member's run of which that copy alone is left."""
+    rows = list(rows)
+    known = {row["run_id"] for row in rows}
+    for row in rows:
+        for kept in row["run_data"].get("member_responses") or []:
+            if kept["run_id"] not in known:
+                yield {**row, "agent_id": None, "team_id": None, **kept, "run_data": kept}
+        yield row
+
+
 def account_for_member(rows: Iterable[Row], member: Limits, leader: Limits) -> Account:
     """Return the account of a member's next run: `rows` are its own, asked by whatever leader.
 

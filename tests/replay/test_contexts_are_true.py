@@ -35,6 +35,7 @@ from tests.replay.accounts import (
     account_for_member,
     every_limits,
     stored_places,
+    with_kept,
 )
 from tests.replay.recorded_teams import SESSION, RecordedTeam, Shape
 
@@ -303,6 +304,20 @@ FAILED = ("fail", "please fail", "whole")
     {"max_tool_calls_from_history": 0},
     {"num_history_messages": 6},
 )
+@example(  # a member is given what a new answer keeps of the member's run that its deleted original asked for
+    {
+        "turns": [
+            *[("ask", "ask weather finance aloud", "whole")] * 2,
+            NEW,
+            ("delete", 0, None),
+            *[("together", ["tool 3", "tool 2 aloud", "ask weather"], None)] * 2,
+        ],
+        "slowly": True,
+    },
+    {},
+    {"max_tool_calls_from_history": 3},
+    {"num_history_messages": 4},
+)
 @example({"turns": HELLOS, "slowly": False}, {"num_history_messages": 2}, {}, {})  # the same as a window of one run
 @given(script=scripts, limit=limits, tool_filter=filters, of_member=of_members)
 def test_every_request_is_shown_as_given_and_every_absent_message_has_the_right_reason(
@@ -382,7 +397,7 @@ def check_ledger_of_member(part: RunRecord, replay: Replay, played: Played, rows
     place_of = {row["run_id"]: place for place, row in enumerate(under)}
     if part.run_id not in place_of or (part.parent_run_id in played.concurrent and len(under) > 1):
         return  # it failed while it streamed (F12); or it was asked twice at once: nothing tells what it found
-    found = [row for row in played.before[part.parent_run_id or ""] if row["agent_id"] == part.component_id]
+    found = [row for row in with_kept(played.before[part.parent_run_id or ""]) if row["agent_id"] == part.component_id]
     account = account_for_member(found + under[: place_of[part.run_id]], of_member, played.limits)
     right = {
         place: reason
