@@ -133,6 +133,7 @@ class MessageRecord:
     from_history: bool = False
     injected: bool = False  # given with the question (Agno's `additional_input`, a list of messages as input), not said
     taken_over: bool = False  # said in the run that this one answers anew, and stored with both
+    unasked: bool = False  # on an assistant message: the run's own model was not asked for it
     tool_requests: tuple[ToolRequest, ...] = ()  # on assistant messages
     tool_call_id: str | None = None  # on tool messages
     tool_name: str | None = None
@@ -177,6 +178,7 @@ class TextSegment:
 
     text: str
     message_id: str | None = field(default=None, compare=False)  # known once the run is stored
+    draft: bool = False  # handed to a second model, which wrote the answer from it: it was not seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,7 +236,7 @@ class RunRecord:
     @property
     def answer(self) -> str:
         """The leader's words after its last tool call, else the last words it said."""
-        texts = [segment.text for segment in self.segments if isinstance(segment, TextSegment)]
+        texts = [segment.text for segment in self.segments if isinstance(segment, TextSegment) and not segment.draft]
         return texts[-1] if texts else ""
 
     @property

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
-from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, Tokens
+from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, TextSegment, Tokens
 from lib.replay.absences import Absence, AbsentMessage, Explanation, Prediction, absence_of, list_absent
 from lib.replay.session_history import SessionHistory, Standing, has_history
 
@@ -162,6 +162,12 @@ SAME_SECOND = (
 NOT_EXPLAINED = "Nothing of earlier runs is stored with this one, nor whether it was given any."
 
 
+CALLS_NOT_STORED = (
+    "The calls of this run and their results were not stored among its messages. The request that brought its answer"
+    " held them, too."
+)
+
+
 def _find_told(run: RunRecord, history: SessionHistory, rule: HistoryRule | None) -> _Told:
     """Return what is known of the history of a run: as stored, where settings explain that, else by rules."""
     stored = has_history(run) or history.is_ours(run)
@@ -221,6 +227,7 @@ def _requests_of(
     told = _find_told(run, history, rule)
     messages = _with_history(run, told)
     unknown = not told.stored and len(messages) == len(run.messages)
+    without_calls = _calls_are_not_among(run)
     requests: list[ModelRequest] = []
     absent: tuple[AbsentMessage, ...] | None = None
     said_after = _places_of_tasks(run, messages) if run.parent_run_id is None else {}
@@ -239,8 +246,8 @@ def _requests_of(
             ModelRequest(
                 run=run,
                 number=len(requests) + 1,
-                reconstructed=not told.stored,
-                doubt=told.doubt,
+                reconstructed=without_calls or not told.stored,
+                doubt=" ".join(filter(None, (told.doubt, CALLS_NOT_STORED if without_calls else ""))),
                 answer=answer,
                 listed_absent=absent,
                 said_after=said_after,
@@ -252,6 +259,12 @@ def _requests_of(
             )
         )
     return requests
+
+
+def _calls_are_not_among(run: RunRecord) -> bool:
+    """Whether a run made calls of which its messages hold none, as a program may choose (`store_tool_messages`)."""
+    made = any(not isinstance(segment, TextSegment) and not segment.call.given_up for segment in run.segments)
+    return made and not any(message.own and (message.tool_requests or message.tool_call_id) for message in run.messages)
 
 
 def _resume(first: Sequence[ModelRequest], since: Sequence[ModelRequest], resumed_at: int) -> list[ModelRequest]:
@@ -309,6 +322,7 @@ def _split(
         for place, message in enumerate(messages)
         if message.role == "assistant"
         and message.own
+        and not message.unasked
         and history.origins.get(message.message_id, run.run_id) == run.run_id
     ]
     # A request that failed, or was stopped before the first word, has no answer in the messages.

@@ -22,6 +22,7 @@ from lib.events import (
     UnknownEvent,
 )
 from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, Segment, TextSegment, Tokens
+from lib.replay.answers import match_answers
 from lib.replay.model_calls import ModelCall, list_model_calls
 
 Mark = UnknownEvent | RunContinued | RunRetried | RunEnded
@@ -30,7 +31,7 @@ Mark = UnknownEvent | RunContinued | RunRetried | RunEnded
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A model request: its number among those the run's messages tell of, None in an attempt that failed."""
+    """A model request: its number among those the run's messages tell of; None where they do not tell of it."""
 
     number: int | None
     tokens: Tokens = Tokens()
@@ -44,6 +45,8 @@ class Part:
     call: ModelCall | None = None
     until: datetime | None = None  # of a pause: when the run went on
 
+
+SECOND_MODELS = frozenset({"OutputModelResponseStarted", "ParserModelResponseStarted"})
 
 Placed = tuple[float, Part]
 """A part, and its place among the events."""
@@ -90,6 +93,17 @@ class RunEvents:
         """Return the events of a run that are shown as they are."""
         return self._marks.get(run_id, [])
 
+    def second_model_place(self, run_id: str) -> float:
+        """Return the place at which a second model was asked to write or restate the answer; minus infinity without one."""
+        return max(
+            (
+                place
+                for place, part in self.marks(run_id)
+                if isinstance(part.what, UnknownEvent) and part.what.name.removeprefix("Team") in SECOND_MODELS
+            ),
+            default=-inf,
+        )
+
     def continued_place(self, run_id: str) -> float:
         """Return a place behind the last time that a run went on, to be answered; minus infinity where it never did."""
         marks = self._marks.get(run_id, ())
@@ -106,24 +120,32 @@ class RunEvents:
         """Return the requests of a run to its model."""
         return self._model_calls.get(run_id, [])
 
-    def model_calls_of_answers(self, run_id: str, answers: int) -> list[ModelCall | None]:
+    def model_calls_of_answers(self, run_id: str, answers: Sequence[MessageRecord]) -> list[ModelCall | None]:
         """Return the model call behind each of a run's answers; None where no event tells of it."""
-        calls: list[ModelCall | None] = [call for call in self.model_calls(run_id) if not call.given_up]
-        untold: list[ModelCall | None] = [None] * max(answers - len(calls), 0)
-        # Events that do not begin with the run tell of its end: of what came after a pause.
-        return (calls + untold if run_id in self._begun else untold + calls)[:answers]
+        calls = [call for call in self.model_calls(run_id) if not call.given_up]
+        untold = len(answers) - len(calls)
+        if untold > 0 and run_id not in self._begun:
+            # Events that do not begin with the run tell of its end: of what came after a pause.
+            return [*[None] * untold, *calls]
+        began = {call_id: places for (asked_in, call_id), places in self._calls.items() if asked_in == run_id}
+        return match_answers(calls, answers, began)
 
 
 def list_parts(run: RunRecord, events: RunEvents) -> Iterator[Part]:
     """Yield the parts of a run, without what is in the runs under it."""
     told = list(_said_and_called(run, events))
-    answered = {id(part.call) for _, part in told if isinstance(part.what, Request)}
+    answered = {id(part.call): part.call.place for _, part in told if isinstance(part.what, Request) and part.call}
     number = sum(isinstance(part.what, Request) for _, part in told)
+    last = max(answered.values(), default=-inf)
     between = events.marks(run.run_id)[:]
     for call in events.model_calls(run.run_id):
-        if id(call) not in answered:  # of an attempt that failed, or asked and never answered
-            number += not call.given_up
-            between.append((call.place, Part(Request(None if call.given_up else number), call)))
+        if id(call) in answered:
+            continue
+        if call.given_up or call.place < last:  # it failed, or its answer is not stored
+            between.append((call.place, Part(Request(None), call if call.ended_at else replace(call, failed=True))))
+        else:  # asked, and not answered
+            number += 1
+            between.append((call.place, Part(Request(number), call)))
     linked = {part.what.run.run_id for _, part in told if isinstance(part.what, DelegationSegment) and part.what.run}
     between += [
         (events.first_place(member_run.run_id), Part(member_run))
@@ -135,7 +157,7 @@ def list_parts(run: RunRecord, events: RunEvents) -> Iterator[Part]:
 
 def own_answers(run: RunRecord) -> list[MessageRecord]:
     """Return what the run's own model answered, request by request."""
-    return [message for message in run.messages if message.role == "assistant" and message.own]
+    return [message for message in run.messages if message.role == "assistant" and message.own and not message.unasked]
 
 
 def _merge(told: Iterable[Placed], between: deque[Placed]) -> Iterator[Part]:
@@ -152,7 +174,7 @@ def _said_and_called(run: RunRecord, events: RunEvents) -> Iterator[Placed]:
     """Yield the segments, and each answered model request before what it brought; never before an earlier one."""
     left = deque(run.segments)
     answers = own_answers(run)
-    calls = events.model_calls_of_answers(run.run_id, len(answers))
+    calls = events.model_calls_of_answers(run.run_id, answers)
     asked = {request.tool_call_id for message in answers for request in message.tool_requests}
     here = -inf
     for number, (message, call) in enumerate(zip(answers, calls, strict=True), start=1):
@@ -166,8 +188,9 @@ def _said_and_called(run: RunRecord, events: RunEvents) -> Iterator[Placed]:
             here = max(here, _place_of(run, segment, events))
             yield here, Part(segment, call)
     asked_last = max((call.place for call in events.model_calls(run.run_id)), default=inf)
-    for segment in left:  # said by no stored message: words come last
-        here = max(here, asked_last + 0.5 if isinstance(segment, TextSegment) else _place_of(run, segment, events))
+    words_after = max(asked_last, events.second_model_place(run.run_id)) + 0.5
+    for segment in left:  # said by no message of the run's own model: words come last
+        here = max(here, words_after if isinstance(segment, TextSegment) else _place_of(run, segment, events))
         yield here, Part(segment)
 
 

@@ -60,7 +60,8 @@ def write_steps(steps: Iterable[Step]) -> Iterator[str]:
 def _step_text(step: Step) -> str:
     match step.kind:
         case StepKind.MODEL_REQUEST:
-            number = f"{step.request}{_token_text(step.tokens)}" if step.request else "of an attempt that failed"
+            unnumbered = "of an attempt that failed" if step.failed else "whose answer is not stored"
+            number = f"{step.request or unnumbered}{_token_text(step.tokens)}"
             return f"model request {number}"
         case StepKind.TOOL_CALL:
             outcome = "failed" if step.failed else "gave"

@@ -88,6 +88,8 @@ def draw_tool_call(call: ToolCallRecord, keys: DrawnKeys, *, running: bool) -> N
 def _draw_steps(run: RunRecord, cards: Cards, *, running: bool) -> None:
     for position, segment in enumerate(run.segments):
         match segment:
+            case TextSegment(draft=True):
+                pass
             case TextSegment(text=text, message_id=message_id):
                 with st.container(key=cards.keys.message(message_id, run_id=run.run_id, position=position)):
                     st.markdown(safe_markdown(text))

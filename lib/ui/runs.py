@@ -84,6 +84,8 @@ def _draw_question(run: RunRecord, drawing: RunDrawing) -> None:
 
 def _draw_segment(run: RunRecord, segment: Segment, drawing: RunDrawing, position: int) -> None:
     match segment:
+        case TextSegment(draft=True):
+            pass  # a second model wrote the answer from it; it is among the steps
         case TextSegment(text=text, message_id=message_id):
             with st.container(key=drawing.keys.message(message_id, run_id=run.run_id, position=position)):
                 st.markdown(safe_markdown(text))

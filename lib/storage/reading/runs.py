@@ -20,6 +20,7 @@ from lib.storage.reading.links import link_delegations
 from lib.storage.reading.loose import to_list, to_mapping, to_number, to_optional_text, to_text, to_time
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
 from lib.storage.reading.regenerated import find_taken_over, replaced_run_id
+from lib.storage.reading.second_models import with_second_model, with_unasked_marked
 from lib.storage.reading.segments import build_segments
 from lib.storage.reading.stored import StoredRun
 from lib.storage.translation import EventTranslator
@@ -112,9 +113,10 @@ class _RunReader:
         record = _to_record(stored, told, self._live, taken_over_ids)
         members = self._members(stored, told, projected, depth=depth)
         segments, note = build_segments(stored, record, told)
+        segments, by_whom = with_second_model(stored, record, segments)
         segments = link_delegations(segments, members, told)
         segments, cut_note = with_cut_words(stored, record, segments)
-        notes = (*record.notes, *(said for said in (note, cut_note) if said))
+        notes = (*record.notes, *(said for said in (note, by_whom, cut_note) if said))
         return replace(record, segments=segments, member_runs=members, notes=notes)
 
     def _members(
@@ -188,6 +190,7 @@ def _to_record(stored: StoredRun, told: RunRecord | None, live: Live, taken_over
     messages = to_messages(
         data.get("messages"), run_id=stored.run_id, injected_ids=stored.injected_ids, taken_over_ids=taken_over_ids
     )
+    messages = with_unasked_marked(stored, messages)
     error, error_kind = _error(stored, told, status)
     asked = next((message for message in messages if message.role == "user" and message.own), None)
     return RunRecord(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, replace
 
 from lib.records import (
@@ -36,6 +36,7 @@ def build_segments(
     calls = _Calls(stored, record.messages, told)
     own = [message for message in record.messages if message.role == "assistant" and message.own]
     answers = [list(_words_and_calls(message, calls, number)) for number, message in enumerate(own)]
+    restated = {message.message_id for message in own if message.unasked}
     left = calls.left()
     before: dict[int | None, list[Segment]] = defaultdict(list)
     for call in left:
@@ -53,14 +54,17 @@ def build_segments(
     spoken = any(isinstance(segment, TextSegment) for segment in segments)
     if content and not spoken and record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED, RunStatus.UNKNOWN):
         segments.append(TextSegment(text=content))
-    return tuple(_joined(segments)), note
+    return tuple(_joined(segments, apart=restated)), note
 
 
-def _joined(segments: Iterable[Segment]) -> Iterable[Segment]:
-    """Yield the segments as a watcher saw them: words that follow each other as one, no blank words."""
+def _joined(segments: Iterable[Segment], *, apart: Collection[str]) -> Iterable[Segment]:
+    """Yield the segments as a watcher saw them: words that follow each other as one, no blank words.
+
+    `apart` names the messages whose words are another model's, which stand for themselves.
+    """
     words: list[TextSegment] = []
     for segment in segments:
-        if isinstance(segment, TextSegment):
+        if isinstance(segment, TextSegment) and segment.message_id not in apart:
             words.append(segment)
             continue
         yield from _as_one(words)

@@ -187,6 +187,8 @@ def _headline(step: Step) -> str:
             given, said = step.tokens.input, step.tokens.output
             if step.request is not None:
                 parts.append(f"**{step.request}**")
+            elif not step.failed:
+                parts.append(":gray[answer not stored]")
             if given is not None or said is not None:
                 parts.append(
                     f":gray[· {given if given is not None else '?'} tokens in, {said if said is not None else '?'} out]"

@@ -1,0 +1,81 @@
+"""Words that the run's own model was not asked for: an introduction, and those of a second model.
+
+An `output_model` writes the answer from what was said before, a `parser_model` restates it. Agno keeps none of what such
+a model is given. Of an output model only the run's content tells; the message of a parser model stands behind the last
+answer, as if the run's own model had been asked once more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from lib.records import MessageRecord, RunRecord, RunStatus, Segment, TextSegment
+from lib.storage.reading.stored import StoredRun
+
+_OUTPUT_MODEL = "A second model (output_model) wrote the answer; what it was given is not stored."
+_PARSER_MODEL = "A second model (parser_model) restated the answer; what it was given is not stored."
+_ANOTHER_HAND = "Its answer is not what its last message says: a second model or the program wrote it."
+_CHANGED = "Its stored answer is not what was said: the program changed it afterwards."
+
+
+def with_unasked_marked(stored: StoredRun, messages: tuple[MessageRecord, ...]) -> tuple[MessageRecord, ...]:
+    """Return the messages of a run, those marked that its own model was not asked for."""
+    places = set()
+    if len(messages) == 1 and _is_own_answer(messages[0]) and not messages[0].tool_requests:
+        places.add(0)  # an introduction: nobody asked for it
+    # An answer without a call is a model's last; with events, those of the parser model tell.
+    told = not stored.events or _tells_of(stored, "ParserModelResponseStarted")
+    if told and len(messages) > 1 and all(map(_is_own_answer, messages[-2:])) and not messages[-2].tool_requests:
+        places.add(len(messages) - 1)
+    if not places:
+        return messages
+    return tuple(replace(message, unasked=place in places) for place, message in enumerate(messages))
+
+
+def with_second_model(
+    stored: StoredRun, record: RunRecord, segments: tuple[Segment, ...]
+) -> tuple[tuple[Segment, ...], str | None]:
+    """Return the segments with the answer as it was seen, its drafts marked as such, and a note on who wrote it."""
+    content = stored.data.get("content")
+    ended = record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED)
+    if record.messages and record.messages[-1].unasked and record.question:
+        return segments, _PARSER_MODEL
+    if not ended or not isinstance(content, str) or not content.strip():
+        return segments, None
+    texts = [segment for segment in segments if isinstance(segment, TextSegment)]
+    if not texts or _is_told(content, texts):
+        return segments, None
+    by_output_model = _tells_of(stored, "OutputModelResponseStarted")
+    if stored.events and not by_output_model:
+        return segments, _CHANGED
+    # A watcher of a run with an output model sees none of its drafts; without events only the last words are known to be.
+    drafts = texts if by_output_model else texts[-1:]
+    seen = [
+        replace(segment, draft=True) if isinstance(segment, TextSegment) and segment in drafts else segment
+        for segment in segments
+    ]
+    return (*seen, TextSegment(text=content)), _OUTPUT_MODEL if by_output_model else _ANOTHER_HAND
+
+
+def _is_told(content: str, texts: Sequence[TextSegment]) -> bool:
+    """Whether the content is what was said: all of it or its end, or with what members and Agno said mixed in."""
+    said = [_squashed(segment.text) for segment in texts]
+    return _squashed(content) in "".join(said) or said[-1] in _squashed(content)
+
+
+def _squashed(text: str) -> str:
+    return "".join(text.split())
+
+
+def _tells_of(stored: StoredRun, name: str) -> bool:
+    return any(
+        isinstance(event, Mapping)
+        and event.get("run_id") == stored.run_id
+        and str(event.get("event")).removeprefix("Team") == name
+        for event in stored.events
+    )
+
+
+def _is_own_answer(message: MessageRecord) -> bool:
+    return message.role == "assistant" and message.own
