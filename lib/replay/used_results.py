@@ -111,11 +111,18 @@ def list_results_used(run: RunRecord) -> list[bool | None]:
 def find_own_facts(run: RunRecord, part: DelegationSegment) -> list[Fact]:
     """Return the facts that a delegation's result states and neither question nor task did."""
     asked = _Text(f"{run.question}\n{part.task}")
-    return [fact for fact in list_facts((part.call.result or "")[:MOST]) if not fact.keys & asked.keys]
+    return [fact for fact in list_facts(_result_of(part)[:MOST]) if not fact.keys & asked.keys]
+
+
+def _result_of(part: DelegationSegment) -> str:
+    """Return what came of a delegation; of a task given by its id what the member said, without Agno's note on that id."""
+    if part.run is not None and part.call.arguments.keys() & {"task_id", "task_ids"}:
+        return "".join(said.text for said in part.run.segments if isinstance(said, TextSegment))
+    return part.call.result or ""
 
 
 def _is_used(run: RunRecord, part: DelegationSegment, later: _Text, once: _Once) -> bool | None:
-    result = once[part.call.result or ""]
+    result = once[_result_of(part)]
     asked = _Text(f"{run.question}\n{part.task}")
     own = [fact for fact in result.facts if not fact.keys & asked.keys]
     if any(fact.keys & later.keys for fact in own if fact.telling or fact.kind is FactKind.NUMBER):

@@ -10,7 +10,7 @@ what a member that cannot be stopped at once does after that is neither shown no
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,8 @@ from lib.runs.members import MemberNotes
 from lib.runs.reasons import Reason, to_reason
 from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
-from lib.storage.event_values import DELEGATE_TO_ONE, to_text
+from lib.storage.delegating import DELEGATION_TOOLS, to_tasks
+from lib.storage.event_values import to_text
 from lib.storage.reading import INTERRUPTED
 from lib.storage.reading.calls import is_delegation, member_of, task_of
 from lib.storage.translation import EventTranslator
@@ -99,6 +100,8 @@ class RunRecording:
                 self._requests.setdefault(run_id, [SpokenRequest()])[-1].words.append(to_text(event.content))
             case "RunError":
                 self.explain(event)
+            case "ToolCallStarted":
+                self._translator.tasks |= to_tasks(self._state(run_id))
         for ours in self._translator.translate(event):
             if isinstance(ours, RunRetried):
                 self._forget_attempt(run_id)
@@ -132,6 +135,11 @@ class RunRecording:
         """Return the messages of a run as far as it came, those it was given first."""
         return list(self.context.messages or ()) if run_id == self.root.run_id else self.members.messages(run_id)
 
+    def _state(self, run_id: str) -> Mapping[str, Any] | None:
+        """Return the session's state as a run has it now."""
+        context = self.context if run_id == self.root.run_id else self.members.contexts.get(run_id)
+        return context.session_state if context else None
+
     def show_calls(self, calls: Iterable[ToolCallRecord], *, run_id: str, at: datetime | None = None) -> None:
         """Publish those of a run's calls that watchers have not seen, or not to their end: Agno does not report them all."""
         seen = self.seen(run_id)
@@ -148,7 +156,11 @@ class RunRecording:
         base: dict[str, Any] = {"run_id": run.run_id, "parent_run_id": run.parent_run_id, "at": at}
         delegation = is_delegation(call)
         if not begun and delegation:
-            self.publish(DelegationStarted(**base, call=call, member_id=member_of(call), task=task_of(call)))
+            self.publish(
+                DelegationStarted(
+                    **base, call=call, member_id=member_of(call), task=task_of(call, self._translator.tasks)
+                )
+            )
         elif not begun:
             self.publish(ToolStarted(**base, call=call))
         if call.result is not None:
@@ -226,7 +238,7 @@ class RunRecording:
 
     def link(self, run_id: str, tool: Any) -> None:
         """Name in a delegation's tool the member run that works on it; Agno names the last one for all (1.8)."""
-        if tool is not None and tool.tool_name == DELEGATE_TO_ONE:
+        if tool is not None and tool.tool_name in DELEGATION_TOOLS:
             tool.child_run_id = self._links.get((run_id, tool.tool_call_id or ""))
 
     def explain(self, event: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,12 @@ from lib.records import ErrorKind, Tokens, ToolCallRecord
 
 DELEGATE_TO_ONE = "delegate_task_to_member"
 DELEGATE_TO_ALL = "delegate_task_to_members"
+EXECUTE_SEVERAL = "execute_tasks_parallel"
+
+_SEVERAL_REFUSED = re.compile(
+    r"Task '.*' not found\.$|Task \[.*\] is \w+, cannot execute\.$|Task \[.*\] has no assignee\."
+    r"|Member '.*' not found for task \[.*\]\.$|No valid tasks to execute\.$"
+)
 
 
 def to_time(value: Any) -> datetime:
@@ -79,18 +86,22 @@ def to_tool_call(tool: Any, *, started_at: datetime | None = None, ended_at: dat
 
 
 def asks_nobody(tool_name: str, arguments: Any, result: Any) -> bool:
-    """Whether a delegation was refused because the team has no such member: Agno's own answer, marked as no failure."""
-    member_id = arguments.get("member_id") if isinstance(arguments, Mapping) else None
-    return (
-        tool_name.removeprefix("a") == DELEGATE_TO_ONE
-        and isinstance(result, str)
-        and result.startswith(f"Member with ID {member_id} not found in the team or any subteams.")
-    )
-
-
-def to_task(call: ToolCallRecord) -> str:
-    """Return the task a delegation's call hands over."""
-    return to_text(call.arguments.get("task", call.arguments.get("task_description")))
+    """Whether a delegation was refused: no such member or task, or a task that is done. Agno marks it as no failure."""
+    given = arguments if isinstance(arguments, Mapping) else {}
+    if not isinstance(result, str):
+        return False
+    member_id, task_id = given.get("member_id"), given.get("task_id")
+    match tool_name.removeprefix("a"):
+        case "delegate_task_to_member":
+            return result.startswith(f"Member with ID {member_id} not found in the team or any subteams.")
+        case "execute_task":
+            refused = (f"Task with ID '{task_id}' not found.", f"Member with ID {member_id} not found.")
+            done = result.startswith(f"Task [{task_id}] is ") and result.endswith(" and cannot be executed.")
+            return done or result.startswith(refused)
+        case "execute_tasks_parallel":
+            return _SEVERAL_REFUSED.match(result) is not None
+        case _:
+            return False
 
 
 def get_field(source: Any, name: str) -> Any:

@@ -36,13 +36,12 @@ from lib.events import (
     UnknownEvent,
 )
 from lib.records import ErrorKind, RunStatus, SessionKind, ToolCallRecord
+from lib.storage.delegating import DELEGATION_TOOLS, TeamTask, list_tasks_given, to_created_tasks, to_task
 from lib.storage.event_values import (
     DELEGATE_TO_ALL,
-    DELEGATE_TO_ONE,
     get_field,
     to_error_kind,
     to_model_name,
-    to_task,
     to_text,
     to_time,
     to_tokens,
@@ -69,6 +68,7 @@ class EventTranslator:
     """Translates the events of one top-level run, in order. Stateful: one translator a run."""
 
     question: str = ""
+    tasks: dict[str, TeamTask] = field(default_factory=dict)  # those its leaders have written down, by id
     _waiting: dict[str, list[_OpenDelegation]] = field(default_factory=dict)  # by run id of the leader
     _broadcasts: dict[str, _OpenDelegation] = field(default_factory=dict)  # by run id of the leader
     _workers: dict[_Call, list[str]] = field(default_factory=dict)  # the member runs of a delegation
@@ -113,6 +113,8 @@ class EventTranslator:
             case "RunContentCompleted" | "RunIntermediateContent":
                 pass  # RunContent and ModelRequestCompleted have said it
             case _:
+                if kind == "TaskCreated":
+                    self.tasks |= to_created_tasks(event)
                 yield UnknownEvent(**base, name=name or "unnamed", raw=_raw(event))
 
     # -- runs -----------------------------------------------------------------------------------------------------
@@ -231,14 +233,21 @@ class EventTranslator:
         call = to_tool_call(get_field(event, "tool"), started_at=base["at"])
         self._open[base["run_id"], call.tool_call_id] += 1
         self._pauses.reported(base["run_id"], call.tool_call_id)
-        if call.tool_name == DELEGATE_TO_ONE:
-            delegation = _OpenDelegation(call, str(call.arguments.get("member_id", "")), to_task(call))
-            self._waiting.setdefault(base["run_id"], []).append(delegation)
+        if call.tool_name == DELEGATE_TO_ALL:
+            self._broadcasts[base["run_id"]] = _OpenDelegation(call, "", to_task(call, self.tasks))
+            return
+        delegations = self._delegations(call)
+        self._waiting.setdefault(base["run_id"], []).extend(delegations)
+        for delegation in delegations:
             yield DelegationStarted(**base, call=call, member_id=delegation.member_id, task=delegation.task)
-        elif call.tool_name == DELEGATE_TO_ALL:
-            self._broadcasts[base["run_id"]] = _OpenDelegation(call, "", to_task(call))
-        else:
+        if not delegations:
             yield ToolStarted(**base, call=call)
+
+    def _delegations(self, call: ToolCallRecord) -> list[_OpenDelegation]:
+        """Return what a call asks of members that it names: of one, or of several, each by a task of its own."""
+        if call.tool_name in DELEGATION_TOOLS:
+            return [_OpenDelegation(call, str(call.arguments.get("member_id", "")), to_task(call, self.tasks))]
+        return [_OpenDelegation(call, task.member_id, task.words) for task in list_tasks_given(call, self.tasks)]
 
     def _tool_ended(self, event: Any, base: dict[str, Any]) -> Iterator[RunEvent]:
         call = to_tool_call(get_field(event, "tool"), ended_at=base["at"])
@@ -248,15 +257,22 @@ class EventTranslator:
         self._open[key] = max(self._open[key] - 1, 0)
         self._ended_calls.add(key)
         self._pauses.reported(*key)
-        if call.tool_name not in (DELEGATE_TO_ONE, DELEGATE_TO_ALL):
+        if call.tool_name != DELEGATE_TO_ALL and not self._delegations(call):
             yield ToolEnded(**base, call=call)
             return
         self._broadcasts.pop(base["run_id"], None)
+        self._stop_waiting(*key)
         ended = DelegationEnded(**base, call=call)
         if any(self._pauses.waits(member_run_id) for member_run_id in self._workers.pop(key, ())):
             self._pauses.keep(base["run_id"], ended)
         else:
             yield ended
+
+    def _stop_waiting(self, leader_id: str, tool_call_id: str) -> None:
+        """Forget a call whose member's run no event told of, so that a later run is not taken for it."""
+        waiting = self._waiting.get(leader_id, [])
+        ended = next((delegation.call for delegation in waiting if delegation.call.tool_call_id == tool_call_id), None)
+        waiting[:] = [delegation for delegation in waiting if delegation.call is not ended]
 
 
 def _content_added(event: Any, base: dict[str, Any]) -> Iterator[RunEvent]:

@@ -6,23 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from lib.records import MessageRecord, ToolCallRecord, ToolRequest
+from lib.storage.delegating import BROADCAST_TOOLS, DELEGATION_TOOLS, TeamTask, to_task
 from lib.storage.event_values import asks_nobody
 from lib.storage.reading.loose import is_exact, parse_json, to_mapping, to_optional_text, to_text, to_time
-
-DELEGATION_TOOLS = frozenset(
-    {
-        "delegate_task_to_member",
-        "adelegate_task_to_member",
-        "transfer_task_to_member",
-        "forward_task_to_member",
-        "execute_task",
-        "aexecute_task",
-    }
-)
-"""Names of the tools by which leaders of Agno 2.x and 3.x give one member a task."""
-
-BROADCAST_TOOLS = frozenset({"delegate_task_to_members", "adelegate_task_to_members", "execute_tasks_parallel"})
-"""Names of the tools by which a leader gives several members a task at once."""
 
 
 def is_delegation(call: ToolCallRecord) -> bool:
@@ -87,10 +73,9 @@ def member_of(call: ToolCallRecord) -> str:
     return to_text(call.arguments.get("member_id"))
 
 
-def task_of(call: ToolCallRecord) -> str:
-    """Return the task a delegation gives, as the leader worded it."""
-    arguments = call.arguments
-    return to_text(arguments.get("task") or arguments.get("task_description") or arguments.get("task_id"))
+def task_of(call: ToolCallRecord, tasks: Mapping[str, TeamTask]) -> str:
+    """Return the task a delegation gives, as the leader worded it; `tasks` are those it has written down, by id."""
+    return to_text(to_task(call, tasks))
 
 
 def expected_output_of(call: ToolCallRecord) -> str | None:

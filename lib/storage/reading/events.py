@@ -8,6 +8,7 @@ from typing import Any
 
 from lib.events import RunEvent, UnknownEvent
 from lib.records import RunRecord
+from lib.storage.delegating import to_tasks
 from lib.storage.event_values import to_time
 from lib.storage.reading.loose import to_list, to_text
 from lib.storage.translation import EventTranslator
@@ -33,8 +34,9 @@ def get_run_data(run: RunRecord) -> Mapping[str, Any]:
 
 
 def _events_of(run: RunRecord, question: str) -> Iterator[RunEvent]:
-    translator = EventTranslator(question=question)
-    for stored in to_list(get_run_data(run).get("events")):
+    data = get_run_data(run)
+    translator = EventTranslator(question=question, tasks=to_tasks(data.get("session_state")))
+    for stored in to_list(data.get("events")):
         event = stored if isinstance(stored, Mapping) else {"event": to_text(stored)}
         try:
             yield from list(translator.translate(event))

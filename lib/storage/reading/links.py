@@ -11,7 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lib.records import DelegationSegment, RunRecord, Segment, ToolSegment
-from lib.storage.reading.calls import BROADCAST_TOOLS, task_of
+from lib.storage.delegating import BROADCAST_TOOLS, untold_task
+from lib.storage.reading.calls import task_of
 
 Sign = Callable[[DelegationSegment, RunRecord], bool]
 
@@ -38,10 +39,11 @@ def _linked(segment: Segment, run: RunRecord | None, free: list[RunRecord]) -> l
     if isinstance(segment, DelegationSegment):
         return [_with_run(segment, run)]
     if isinstance(segment, ToolSegment) and segment.call.tool_name in BROADCAST_TOOLS and free:
-        asked = [run for run in free if run.question == task_of(segment.call)] or list(free)
+        task = task_of(segment.call, {})
+        asked = [run for run in free if run.question == task] or list(free)
         free[:] = [run for run in free if run not in asked]
         return [
-            DelegationSegment(call=segment.call, member_id=run.component_id, task=task_of(segment.call), run=run)
+            DelegationSegment(call=segment.call, member_id=run.component_id, task=task or run.question, run=run)
             for run in asked
         ]
     return [segment]
@@ -52,7 +54,8 @@ def _with_run(segment: DelegationSegment, run: RunRecord | None) -> DelegationSe
     if run and run.ended_at and (call.ended_at is None or run.ended_at < call.ended_at):
         # Agno reports the end of concurrent delegations only when the last of them is done (agno-facts 1.4).
         call = replace(call, ended_at=run.ended_at)
-    return replace(segment, call=call, run=run)
+    untold = run is not None and segment.task == untold_task(segment.call)
+    return replace(segment, call=call, run=run, task=(untold and run and run.question) or segment.task)
 
 
 def _is_member(run: RunRecord, member_id: str) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from lib.records import ErrorKind, RunRecord, RunStatus, SavedState, Tokens
 from lib.replay.projection import RunProjection
+from lib.storage.delegating import to_tasks
 from lib.storage.event_values import to_error_kind, to_model_name
 from lib.storage.reading.cut_words import with_cut_words
 from lib.storage.reading.links import link_delegations
@@ -154,7 +155,7 @@ def _project(stored: StoredRun) -> RunRecord:
             question="",
         )
     )
-    translator = EventTranslator()
+    translator = EventTranslator(tasks=to_tasks(stored.data.get("session_state")))
     unreadable = 0
     for event in stored.events:
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from lib.records import (
@@ -17,8 +17,9 @@ from lib.records import (
     ToolRequest,
     ToolSegment,
 )
+from lib.storage.delegating import TeamTask, list_tasks_given, to_tasks
 from lib.storage.reading.calls import is_delegation, member_of, task_of, to_tool_call, to_unmade_call
-from lib.storage.reading.loose import to_list, to_text
+from lib.storage.reading.loose import to_list, to_mapping, to_text
 from lib.storage.reading.stored import StoredRun
 
 CallSegment = ToolSegment | DelegationSegment
@@ -102,6 +103,7 @@ class _Calls:
     """
 
     def __init__(self, stored: StoredRun, messages: Iterable[MessageRecord], told: RunRecord | None) -> None:
+        self._tasks = to_tasks(to_mapping(stored.data.get("session_state")))
         self._known: list[_Known] = []  # in the order in which they are told
         self._free: dict[str, deque[list[_Known]]] = defaultdict(deque)  # those for several members come together
         self._results: dict[str, deque[MessageRecord]] = defaultdict(deque)
@@ -123,7 +125,8 @@ class _Calls:
                 for known in same.popleft():
                     known.segment = _finished(known.segment, call)
             else:
-                self._add(to_segment(call))
+                for segment in to_segments(call, self._tasks):
+                    self._add(segment)
 
     def _add(self, segment: CallSegment) -> None:
         known, same = _Known(segment), self._free[segment.call.tool_call_id]
@@ -141,7 +144,7 @@ class _Calls:
         replied = self._results[request.tool_call_id]
         result = replied.popleft() if replied else None
         if not free:
-            return [to_segment(to_unmade_call(request, result))]
+            return to_segments(to_unmade_call(request, result), self._tasks)
         taken = free.popleft()
         for known in taken:
             known.answer = answer
@@ -161,11 +164,13 @@ class _Calls:
         return left[::-1]
 
 
-def to_segment(call: ToolCallRecord) -> CallSegment:
-    """Return a call as a delegation where it names a member, else as a tool call."""
+def to_segments(call: ToolCallRecord, tasks: Mapping[str, TeamTask]) -> list[CallSegment]:
+    """Return a call as a delegation where it names a member, one a task where it names several, else as a tool call."""
     if is_delegation(call):
-        return DelegationSegment(call=call, member_id=member_of(call), task=task_of(call))
-    return ToolSegment(call=call)
+        return [DelegationSegment(call=call, member_id=member_of(call), task=task_of(call, tasks))]
+    given = list_tasks_given(call, tasks)
+    parts = [DelegationSegment(call=call, member_id=task.member_id, task=task.words) for task in given]
+    return [*parts] if parts else [ToolSegment(call=call)]
 
 
 def _is_broadcast(segment: CallSegment) -> bool:
