@@ -17,8 +17,8 @@ from typing import Any
 from lib.errors import NotFound, RoundtableError
 from lib.records import Reader, RunRecord
 from lib.replay import export, text
-from lib.replay.delegations import write_sequence_diagram
 from lib.replay.findings import Finding
+from lib.replay.sequence import write_sequence_diagram
 from lib.settings import Settings, load_settings
 from lib.storage.connector import Connector
 from lib.storage.json_text import to_json
@@ -154,7 +154,8 @@ class _Printed:
             case "timeline":
                 return text.write_timeline(replay.timeline(run))
             case "delegations":
-                return text.write_delegations(replay.delegations(run), write_sequence_diagram(run))
+                diagram = write_sequence_diagram(run, replay.events(run.run_id))
+                return text.write_delegations(replay.delegations(run), diagram, runs_under=len(run.member_runs))
             case "context":
                 return text.write_requests(replay.requests(run))
             case _:

@@ -1,8 +1,7 @@
-"""Who was asked what: a table of delegations, a sequence diagram, and what each hand-over left out."""
+"""Who was asked what: a table of delegations, and what each hand-over left out."""
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,9 +11,7 @@ from lib.records import (
     MessageRecord,
     RunRecord,
     RunStatus,
-    TextSegment,
     Tokens,
-    ToolSegment,
 )
 from lib.replay.contexts import ModelRequest
 from lib.replay.used_results import list_results_used
@@ -76,65 +73,6 @@ def _delegations_of(run: RunRecord) -> Iterator[Delegation]:
 
 def _plain(text: str) -> str:
     return " ".join(text.casefold().split())
-
-
-# -- the sequence diagram ----------------------------------------------------------------------------------------------
-
-
-def write_sequence_diagram(run: RunRecord, *, limit: int | None = None, text_length: int = 80) -> str:
-    """Return the run as a Mermaid sequence diagram, every text in it made harmless; `limit` keeps so many arrows."""
-    names: dict[str, str] = {}
-    lines: list[str] = []
-    _write_run(run, "user", names, lines, text_length)
-    if limit is not None and len(lines) > limit:
-        lines = lines[:limit]
-        drawn = "\n".join(lines)
-        names = {name: alias for name, alias in names.items() if re.search(rf"\b{alias}\b", drawn)}
-    actors = ['    actor user as "User"'.replace('"', "")]
-    actors += [f"    participant {alias} as {escape_mermaid(name)}" for name, alias in names.items()]
-    return "\n".join(["sequenceDiagram", *actors, *lines])
-
-
-def _alias(name: str, names: dict[str, str]) -> str:
-    return names.setdefault(name or "?", f"p{len(names)}")
-
-
-def _write_run(run: RunRecord, caller: str, names: dict[str, str], lines: list[str], length: int) -> None:
-    def told(text: str) -> str:
-        return escape_mermaid(text, limit=length)
-
-    own = _alias(run.component_name or run.component_id, names)
-    lines.append(f"    {caller}->>+{own}: {told(run.question)}")
-    for part in run.segments:
-        match part:
-            case TextSegment():
-                continue
-            case ToolSegment(call=call):
-                tool = _alias(call.tool_name, names)
-                lines.append(f"    {own}->>{tool}: {told(_brief(call.arguments))}")
-                lines.append(f"    {tool}-{'x' if call.failed else '->>'}{own}: {told(call.result or '')}")
-            case DelegationSegment(run=None):
-                member = _alias(part.member_id, names)
-                lines.append(f"    {own}->>{member}: {told(part.task)}")
-                lines.append(f"    {member}-->>{own}: {told(part.call.result or '(nothing stored)')}")
-            case DelegationSegment(run=RunRecord() as member_run):
-                _write_run(member_run, own, names, lines, length)
-    arrow = "--x" if run.status is RunStatus.FAILED else "-->>"
-    lines.append(f"    {own}{arrow}-{caller}: {told(run.error or run.answer)}")
-
-
-def _brief(arguments: object) -> str:
-    return ", ".join(f"{name}={value}" for name, value in dict(arguments).items())  # type: ignore[call-overload]
-
-
-def escape_mermaid(text: str, *, limit: int = 80) -> str:
-    """Return text that Mermaid draws as it is: one line, cut, every sign that means something to it or to HTML as a code."""
-    line = " ".join(text.split())
-    if len(line) > limit:
-        line = line[: limit - 1] + "…"
-    safe = "".join(sign if sign.isalnum() or sign in " .,!?()'/+=_…-" else f"#{ord(sign)};" for sign in line)
-    # "end" closes a block in Mermaid's grammar wherever it stands alone.
-    return re.sub(r"\b(end)\b", "#101;nd", safe, flags=re.IGNORECASE) or " "
 
 
 # -- the hand-over -----------------------------------------------------------------------------------------------------

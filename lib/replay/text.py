@@ -107,10 +107,10 @@ def _signs(lane: Lane, total_s: float) -> str:
     return "".join(signs)
 
 
-def write_delegations(delegations: Sequence[Delegation], diagram: str) -> Iterator[str]:
-    """Yield the table of delegations and the Mermaid text of the sequence."""
+def write_delegations(delegations: Sequence[Delegation], diagram: str, *, runs_under: int = 0) -> Iterator[str]:
+    """Yield the table of delegations and the Mermaid text of the sequence, which has `runs_under` the run in any case."""
     if not delegations:
-        yield "  nobody was asked"
+        yield "  no delegation is stored; the sequence has the runs under it" if runs_under else "  nobody was asked"
     for item in delegations:
         took = "" if item.duration_s is None else f", {item.duration_s:.3g} s"
         used = {True: ", result used", False: ", result not used", None: ""}[item.result_used]

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from lib.replay import export, text
-from lib.replay.delegations import write_sequence_diagram
 from lib.replay.playback import build_playback
+from lib.replay.sequence import write_sequence_diagram
 from lib.storage.replaying import Replay
 from lib.storage.stored_sessions import StoredSession
 
@@ -35,7 +35,7 @@ def look_at_everything(replay: Replay) -> None:
             *text.write_run_head(run),
             *text.write_steps(steps),
             *text.write_timeline(replay.timeline(run)),
-            *text.write_delegations(replay.delegations(run), write_sequence_diagram(run)),
+            *text.write_delegations(replay.delegations(run), write_sequence_diagram(run, replay.events(run.run_id))),
             *text.write_requests(replay.requests(run)),
         ]
         assert not any(sign in line for line in lines for sign in "\x1b\u202e")

@@ -12,9 +12,9 @@ import pytest
 
 from lib.records import DelegationSegment, RunStatus
 from lib.replay.comparison import Difference, compare_runs, compare_sessions
-from lib.replay.delegations import escape_mermaid, write_sequence_diagram
 from lib.replay.findings import FindingKind
 from lib.replay.playback import build_playback
+from lib.replay.sequence import escape_mermaid, write_sequence_diagram
 from lib.replay.steps import StepKind, find_steps
 from lib.storage.replaying import Replay
 from lib.terminal import escape_controls

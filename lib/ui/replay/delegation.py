@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import streamlit as st
 
-from lib.records import RunRecord, ToolSegment
-from lib.replay.delegations import Delegation, write_sequence_diagram
+from lib.replay.delegations import Delegation
+from lib.replay.sequence import SequenceDiagram
 from lib.ui.replay.opened import OpenedReplay
 from lib.ui.replay.texts import draw_table, line
 from lib.ui.words import count_in_words, seconds_in_words
@@ -26,14 +26,17 @@ def draw_delegations(opened: OpenedReplay) -> None:
     """Draw the delegations of the run on screen."""
     run = opened.run
     delegations = opened.replay.delegations(run)
-    if not delegations:
+    if not delegations and run.member_runs:
+        st.caption("No delegation is stored in this run; the diagram has the runs under it.")
+    elif not delegations:
         st.caption("Nobody was asked in this run: the one who was asked answered.")
-    drawn, total = min(_count_arrows(run), MOST_ARROWS), _count_arrows(run)
+    sequence = SequenceDiagram(run, opened.replay.events(run.run_id), text_length=TEXT_LENGTH)
+    drawn, total = min(sequence.arrows, MOST_ARROWS), sequence.arrows
     if drawn < total:
         st.caption(
             f":material/info: The first {drawn} of {total:,} arrows are drawn. The table and the steps have all."
         )
-    diagram = write_sequence_diagram(run, limit=MOST_ARROWS, text_length=TEXT_LENGTH)
+    diagram = sequence.write(limit=MOST_ARROWS)
     width = COLUMN_PX * (1 + diagram.count("    participant "))
     with st.container(key="sequence_diagram"):
         st.html(f"<style>.st-key-sequence_diagram img {{ width: {width}px; max-width: none; }}</style>")
@@ -44,11 +47,6 @@ def draw_delegations(opened: OpenedReplay) -> None:
         )
     names = {part.component_id: part.component_name for part in run.walk()}
     draw_table([_row(item, names) for item in delegations])
-
-
-def _count_arrows(run: RunRecord) -> int:
-    """Return how many arrows the whole diagram has: there and back for each run, tool call and delegation."""
-    return sum(2 + 2 * sum(isinstance(part, ToolSegment) for part in item.segments) for item in run.walk())
 
 
 def _row(item: Delegation, names: Mapping[str, str]) -> dict[str, str]:
