@@ -1,6 +1,8 @@
 """A run as it happened: which part of it was there at which moment, from stored times.
 
-Words have no stored times of their own: they appear when the model request that brought them had answered.
+Words have no stored times of their own: they appear when the model request that brought them had answered. Where no such
+time is stored, as of a request that was cut off, they appear with what came next, at the latest at the end of their run:
+never before it is known that they were said.
 """
 
 from __future__ import annotations
@@ -87,10 +89,10 @@ def build_playback(run: RunRecord, steps: Sequence[Step]) -> Playback:
     for part in runs:
         shown[part.run_id, "run"] = _seconds(first, part.started_at, 0.0)
         shown[part.run_id, "end"] = _seconds(first, part.ended_at, (last - first).total_seconds())
-        _place_segments(part, [step for step in steps if step.run_id == part.run_id], first, shown)
-    frames = tuple(
-        Frame(at_s=_seconds(first, _appears(step), 0.0), step_id=step.step_id) for step in steps if _appears(step)
-    )
+    begun = {step.step_id: _seconds(first, step.started_at, 0.0) for step in steps if step.started_at}
+    for part in runs:
+        begun |= _place_segments(part, [step for step in steps if step.run_id == part.run_id], first, shown)
+    frames = tuple(Frame(at_s=at_s, step_id=step_id) for step_id, at_s in begun.items())
     return Playback(
         run=run,
         frames=tuple(sorted(frames, key=lambda frame: frame.at_s)),
@@ -102,19 +104,31 @@ def build_playback(run: RunRecord, steps: Sequence[Step]) -> Playback:
 
 def _place_segments(
     run: RunRecord, steps: Sequence[Step], first: datetime, shown: dict[tuple[str, str], float]
-) -> None:
-    """Note when each segment of a run appeared; what has no time appears with what came before it."""
+) -> dict[str, float]:
+    """Note when each segment of a run appeared, and return it by step; what has no time appears with what came next."""
     told = [step for step in steps if step.kind in (StepKind.TEXT, StepKind.TOOL_CALL, StepKind.DELEGATION)]
+    placed = list(zip(range(len(run.segments)), told, strict=False))
+    latest = result_by = shown[run.run_id, "end"]
+    appears: dict[int, tuple[float, float]] = {}  # the segment, and at the latest its result: before the next words
+    for place, step in reversed(placed):
+        latest = _seconds(first, _appears(step, run.segments[place]), latest)
+        appears[place] = latest, result_by
+        result_by = latest if step.kind is StepKind.TEXT else result_by
     now = shown[run.run_id, "run"]
-    for place, step in enumerate(told[: len(run.segments)]):
-        now = max(now, _seconds(first, _appears(step), now))
-        shown[run.run_id, f"segment:{place}"] = now
+    found: dict[str, float] = {}
+    for place, step in placed:
+        at_s, result_by = appears[place]
+        now = found[step.step_id] = shown[run.run_id, f"segment:{place}"] = max(now, at_s)
         if step.kind is not StepKind.TEXT:
-            shown[run.run_id, f"result:{place}"] = max(now, _seconds(first, step.ended_at, now))
+            shown[run.run_id, f"result:{place}"] = max(now, _seconds(first, step.ended_at, result_by))
+    return found
 
 
-def _appears(step: Step) -> datetime | None:
-    return (step.ended_at or step.started_at) if step.kind is StepKind.TEXT else step.started_at
+def _appears(step: Step, segment: Segment) -> datetime | None:
+    if step.kind is StepKind.TEXT:
+        return step.ended_at
+    member_run = segment.run if isinstance(segment, DelegationSegment) else None
+    return step.started_at or (member_run.started_at if member_run else None)
 
 
 def _seconds(first: datetime, at: datetime | None, otherwise: float) -> float:

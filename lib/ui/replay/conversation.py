@@ -108,7 +108,8 @@ def _draw_playback(opened: OpenedReplay, playback: Playback) -> None:
     if not playback.exact:
         st.caption(":material/info: Times are stored in whole seconds: much appears at once.")
     st.caption(
-        f"{seconds_in_words(at) or '0 s'} of {seconds_in_words(total)}. Words appear when their request was answered."
+        f"{seconds_in_words(at) or '0 s'} of {seconds_in_words(total)}. Words appear when their request was answered; "
+        "where no answer is stored, with what came next, at the latest at the end of their run."
     )
     draw_run(
         bounded(_as_of_then(playback.at(at), playback, at)), RunDrawing(actions=at >= total, images=_images(opened))
