@@ -14,7 +14,7 @@ from lib.records import DelegationSegment, MessageRecord, RunRecord, RunStatus, 
 from lib.replay.event_findings import list_event_findings
 from lib.replay.findings import Finding, FindingKind, finding_of, in_order_of_kind, list_column_findings
 from lib.replay.order import in_stored_order
-from lib.replay.used_results import brings_news, find_own_facts, list_results_used
+from lib.replay.used_results import Judgement, brings_news, find_own_facts, judge_results
 
 EventsOf = Callable[[RunRecord], Sequence[RunEvent]]
 
@@ -128,7 +128,7 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
                 )
     given: dict[tuple[str, str], DelegationSegment] = {}
     delegations = [part for part in run.segments if isinstance(part, DelegationSegment)]
-    for part, used in zip(delegations, list_results_used(run), strict=True):
+    for part, judged in zip(delegations, judge_results(run), strict=True):
         if part.call.given_up:
             continue  # the run began anew after it, and may well ask the same again
         first = given.get(_task(part))
@@ -141,13 +141,22 @@ def _of_delegations(run: RunRecord) -> Iterator[Finding]:
         failed = part.call.failed or part.run is None or part.run.status is not RunStatus.COMPLETED
         if not failed:
             given.setdefault(_task(part), part)  # what failed may well be asked again
-        if not failed and used is False:
-            yield finding_of(
-                FindingKind.IGNORED_MEMBER_RESULT,
-                run,
-                f"Nothing that {part.member_id!r} answered ({part.call.tool_call_id}) is in the leader's later words, "
-                f"neither {_facts_of(run, part)} nor any other of: {part.call.result}",
-            )
+        if not failed and judged.used is False:
+            yield finding_of(FindingKind.IGNORED_MEMBER_RESULT, run, _left_out(run, part, judged))
+
+
+def _left_out(run: RunRecord, part: DelegationSegment, judged: Judgement) -> str:
+    """Return what shows that a member's result was not used."""
+    if judged.contradiction is not None:
+        stated, answered = judged.contradiction.stated.text, judged.contradiction.answered.text
+        return (
+            f"The leader states {stated} where {part.member_id!r} answered {answered} "
+            f"({part.call.tool_call_id}): {part.call.result}"
+        )
+    return (
+        f"Nothing that {part.member_id!r} answered ({part.call.tool_call_id}) is in the leader's later words, "
+        f"neither {_facts_of(run, part)} nor any other of: {part.call.result}"
+    )
 
 
 def _facts_of(run: RunRecord, part: DelegationSegment) -> str:

@@ -26,6 +26,20 @@ VAGUE = frozenset(
 ) | (set(MONTHS) - {"may", "mar", "jan", "jun", "sun"})
 """English words that may be what became of a number, a date or a time."""
 
+WORKED_OUT = frozenset(
+    "tax taxes taxed vat gross net fee fees shipping discount discounted reduced included includes including excluded"
+    " excluding total totals sum sums altogether combined overall average averaged averages mean median each every per"
+    " convert converts converted conversion exchange rate rounded approx approximately estimate estimated local zone"
+    " timezone delay delays delayed later earlier postponed moved cheaper"
+    " cheapest expensive dearer differ differs difference more less least most fewer maximum minimum max min highest"
+    " lowest higher lower feels forecast expected tomorrow yesterday week weeks weekly month months monthly year years"
+    " yearly annual ago previous previously formerly updated corrected correction actually instead calculate calculated"
+    " compute computed worked times multiplied remaining left together both"
+    " insgesamt zusammen durchschnitt umgerechnet gerundet steuer mwst inklusive verspätung ortszeit etwa ungefähr".split()
+)
+"""Words that tell of an amount that was worked out from others, or is one of another time or place."""
+TIME_ZONES = frozenset("utc gmt cet cest eet eest est edt cst cdt mst mdt pst pdt ist bst jst aest aedt".split())
+
 _ENGLISH = "the and with for this that your you have will from are was not is of to in it be i by on at as or but can"
 _GERMAN = "der die das und ist nicht ein eine mit von für auf den dem sie ich im zu es wird sind auch nur"
 _FRENCH = "le la les des une est et dans pour avec sur pas vous il elle du ce sont qui que aux"

@@ -2,7 +2,7 @@
 
 "$1,250,000", "1.25 million" and "1250000 dollars" are the same fact, so are "18C" and "18 °C", "50%" and "0.5",
 "2026-11-21" and "the twenty-first of November", "15:30" and "3:30". Where a form can be read in two ways ("1.250"), it
-is the same as either. Words are compared by their own rules in `lib.replay.delegations`.
+is the same as either. Words are compared by their own rules in `lib.replay.used_results`.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
 from lib.replay.number_words import MONTHS, to_numbers
+from lib.replay.units import find_unit
 
 
 class FactKind(StrEnum):
@@ -36,6 +37,8 @@ class Fact:
     telling: bool  # not so small or round that it would be reworded ("both", "a dozen", "half")
     start: int
     end: int
+    unit: str | None = None
+    """What it can be compared with: a price with a price. "time", "date", what an amount is of, or where a code stands."""
 
 
 def list_facts(text: str) -> list[Fact]:
@@ -56,9 +59,20 @@ def list_facts(text: str) -> list[Fact]:
         for start, end, value in to_numbers(plain)
         if not any(taken[start:end])
     ]
-    found = _with_days_of_months(plain, [*found, *spelled])
+    found = [_with_unit(plain, fact) for fact in _with_days_of_months(plain, [*found, *spelled])]
     found += _names(plain, taken)
     return sorted(found, key=lambda fact: fact.start)
+
+
+def _with_unit(text: str, fact: Fact) -> Fact:
+    if fact.kind is FactKind.CODE:
+        before = re.search(r"([^\W\d_]+)\W*$", text[max(fact.start - 30, 0) : fact.start])
+        return replace(fact, unit=f"code after {before[1].casefold()}") if before else fact
+    if any(key.startswith("t:") for key in fact.keys):
+        return replace(fact, unit="time")
+    if any(key.startswith("d:") for key in fact.keys):
+        return replace(fact, unit="date")
+    return replace(fact, unit=find_unit(text, fact.start, fact.end))
 
 
 def keys_of(facts: Iterable[Fact]) -> set[str]:
@@ -197,14 +211,7 @@ def _as_day(text: str, fact: Fact, months: list[tuple[int, int, int]]) -> Fact:
         between = text[end : fact.start] if end <= fact.start else text[fact.end : start]
         if len(between) < 12 and _NEAR.fullmatch(between):
             dates = frozenset(f"d:{month}-{day}" for day in days)
-            return Fact(
-                kind=fact.kind,
-                text=fact.text,
-                keys=fact.keys | dates,
-                telling=fact.telling,
-                start=fact.start,
-                end=fact.end,
-            )
+            return replace(fact, keys=fact.keys | dates)
     return fact
 
 
