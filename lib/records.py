@@ -221,6 +221,7 @@ class RunRecord:
     images: tuple[ImageRecord, ...] = ()
     error: str | None = None  # the plain reason of a failed run
     error_kind: ErrorKind | None = None  # None: `error` is another program's own words
+    stop_reason: str | None = None  # why another program's run was stopped, in its own words
     started_at: datetime | None = None
     ended_at: datetime | None = None
     duration_s: float | None = None

@@ -124,7 +124,7 @@ class _Listing:
         if run.error:
             yield _step(run, StepKind.ERROR, depth, text=run.error, started_at=run.ended_at, failed=True)
         elif run.status is RunStatus.STOPPED:
-            yield _step(run, StepKind.STOPPED, depth, started_at=run.ended_at)
+            yield _step(run, StepKind.STOPPED, depth, text=run.stop_reason, started_at=run.ended_at)
         elif run.status is RunStatus.PAUSED and not paused:
             yield _step(run, StepKind.PAUSED, depth, text="", started_at=run.ended_at)
 

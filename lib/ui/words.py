@@ -65,6 +65,8 @@ def end_in_words(run: RunRecord) -> str:
     match run.status:
         case RunStatus.WAITING:
             return "Waiting for the question before it."
+        case RunStatus.STOPPED if run.stop_reason:
+            return f"Stopped: {run.stop_reason.rstrip('.')}. This question is not part of what the team remembers."
         case RunStatus.STOPPED:
             return "Stopped by you. This question is not part of what the team remembers."
         case RunStatus.FAILED:

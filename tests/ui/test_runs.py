@@ -85,6 +85,11 @@ def test_a_run_that_did_not_end_well_says_how_and_can_be_asked_again(status, wor
     assert screen.button(key="ask_again_r1").label == "Ask again"
 
 
+def test_a_run_that_another_program_stopped_says_why_in_its_words():
+    screen = draw(run("r1", status=RunStatus.STOPPED, stop_reason="Run r1 was cancelled"))
+    assert "Stopped: Run r1 was cancelled. This question is not part of what the team remembers." in written(screen)
+
+
 def test_a_waiting_question_says_what_it_waits_for():
     assert "Waiting for the question before it." in written(draw(run("r1", status=RunStatus.WAITING)))
 

@@ -6,19 +6,18 @@ before them, and mixed with what members and tools said (agno-facts 5.4). Our ow
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
-from lib.records import DelegationSegment, RunRecord, RunStatus, Segment, TextSegment
+from lib.records import RunRecord, RunStatus, Segment, TextSegment
+from lib.storage.reading.agno_words import without_reports
 from lib.storage.reading.loose import to_text
 from lib.storage.reading.stored import StoredRun
 
 _CUT = "Its last words were cut off before their message was stored; they are taken from the run's content."
-_MIXED = f"{_CUT} Agno mixes in what members and tools said meanwhile."
+_MIXED = f"{_CUT} What Agno mixed in of members and tools is left out, as far as it is known."
 _REASON = (
     "Its content is shown as the reason of the failure; with no events stored, nothing tells it from words said before."
 )
-_TOOL_NOISE = re.compile(r"\w+\([^()]*\) completed in [\d.]+ ?s\.")
 
 
 def with_cut_words(
@@ -30,16 +29,18 @@ def with_cut_words(
         return segments, None
     if record.error is not None and content.strip() == record.error.strip():
         return segments, None if stored.events else _REASON
+    if record.stop_reason is not None and content.strip() == record.stop_reason.strip():
+        return segments, None
     said = [segment.text for segment in segments if isinstance(segment, TextSegment)]
     words = _after(content, said)
-    own = _without_noise(words, segments)
+    own = without_reports(words, stored, segments)
     if not own.strip():
         return segments, None
     mixed = own != words
     if segments and isinstance(segments[-1], TextSegment):
-        last = TextSegment(text=segments[-1].text + words, message_id=segments[-1].message_id)
+        last = TextSegment(text=segments[-1].text + own, message_id=segments[-1].message_id)
         return (*segments[:-1], last), _MIXED if mixed else _CUT
-    return (*segments, TextSegment(text=words)), _MIXED if mixed else _CUT
+    return (*segments, TextSegment(text=own)), _MIXED if mixed else _CUT
 
 
 def _after(content: str, said: Sequence[str]) -> str:
@@ -51,23 +52,3 @@ def _after(content: str, said: Sequence[str]) -> str:
             return "" if content.strip() in text else rest
         rest = rest[place + len(text.strip()) :]
     return rest.lstrip() if said else rest
-
-
-def _without_noise(words: str, segments: Sequence[Segment]) -> str:
-    """Return words without what Agno mixed into them: how long tools took, and what members said."""
-    words = _TOOL_NOISE.sub("", words)
-    for heard in _words_of_members(segments):
-        if words.strip() in heard:
-            return ""
-        words = words.replace(heard.strip(), "")
-    return words
-
-
-def _words_of_members(segments: Sequence[Segment]) -> Iterator[str]:
-    """Yield what the members said, each run's words as one."""
-    for segment in segments:
-        if isinstance(segment, DelegationSegment) and segment.run is not None:
-            for run in segment.run.walk():
-                text = "".join(part.text for part in run.segments if isinstance(part, TextSegment))
-                if text.strip():
-                    yield text

@@ -16,6 +16,7 @@ from lib.records import ErrorKind, RunRecord, RunStatus, SavedState, Tokens
 from lib.replay.projection import RunProjection
 from lib.storage.delegating import to_tasks
 from lib.storage.event_values import to_error_kind, to_model_name
+from lib.storage.reading.agno_words import find_stop_reason, list_stop_reasons, without_filled_message
 from lib.storage.reading.cut_words import with_cut_words
 from lib.storage.reading.links import link_delegations
 from lib.storage.reading.loose import to_list, to_mapping, to_number, to_optional_text, to_text, to_time
@@ -87,6 +88,7 @@ class _RunReader:
         self._live = live_run_ids
         self._stored: dict[str, StoredRun] = {}
         self._children: dict[str, list[str]] = {}
+        self._stop_reasons: dict[str, str] = {}
         self.seen: set[str] = set()
         queue = list(stored)
         for run in queue:  # grows while it is walked: rows first, so that a row wins over a copy inside another run
@@ -98,6 +100,7 @@ class _RunReader:
             self._stored[run.run_id] = run
             if run.parent_run_id is not None:
                 self._children.setdefault(run.parent_run_id, []).append(run.run_id)
+            self._stop_reasons.update(list_stop_reasons(run))
             queue.extend(run.embedded())
 
     def read(self, stored: StoredRun) -> RunRecord:
@@ -112,12 +115,14 @@ class _RunReader:
         told = projected.get(stored.run_id)
         taken_over_ids = find_taken_over(stored, self._stored.get(replaced_run_id(stored) or ""))
         record = _to_record(stored, told, self._live, taken_over_ids)
+        record = replace(record, stop_reason=find_stop_reason(stored, record.status, self._stop_reasons))
         members = self._members(stored, told, projected, depth=depth)
         segments, note = build_segments(stored, record, told)
         segments, by_whom = with_second_model(stored, record, segments)
         segments = link_delegations(segments, members, told)
+        segments, filled_note = without_filled_message(stored, record, segments)
         segments, cut_note = with_cut_words(stored, record, segments)
-        notes = (*record.notes, *(said for said in (note, by_whom, cut_note) if said))
+        notes = (*record.notes, *(said for said in (note, by_whom, filled_note, cut_note) if said))
         return replace(record, segments=segments, member_runs=members, notes=notes)
 
     def _members(

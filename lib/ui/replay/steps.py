@@ -221,7 +221,7 @@ def _draw_body(step: Step, key: str, keys: DrawnKeys) -> None:
             draw_arguments(step.raw, key, label="JSON")
         case StepKind.PAUSED:
             st.caption(f"{'Waits' if step.ended_at is None else 'Waited'} for {line(step.text or 'a person')}.")
-        case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.STOPPED | StepKind.CONTINUED | StepKind.RETRIED:
+        case StepKind.MODEL_REQUEST | StepKind.MEMBER_RUN | StepKind.CONTINUED | StepKind.RETRIED:
             pass
         case _:
             draw_text(step.text or "", key)
