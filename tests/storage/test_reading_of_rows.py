@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import pytest
+
 from lib.records import DelegationSegment, RunStatus, SavedState, TextSegment, ToolSegment
 from lib.storage.reading import to_run_record, to_run_records
 
@@ -179,3 +181,27 @@ def test_a_tool_call_without_stored_messages_is_still_shown() -> None:
     tool, words = to_run_record(row).segments
     assert isinstance(tool, ToolSegment) and tool.call.result == "3"
     assert words == TextSegment(text="done")
+
+
+def test_of_tool_entries_that_are_stored_twice_no_message_is_said_to_be_missing() -> None:
+    entry = {
+        "tool_call_id": "c1",
+        "tool_name": "delegate_task_to_member",
+        "tool_args": {"member_id": "weather", "task": "Paris"},
+        "result": "sunny",
+    }
+    assert to_run_record(a_row(data={"tools": [entry]})).notes == ()
+    run = to_run_record(a_row(data={"tools": [entry, entry]}))
+    assert sum(isinstance(part, DelegationSegment) for part in run.segments) == 2
+    (note,) = run.notes
+    assert note.startswith("Its list of tool calls has more entries with one id than its messages ask for")
+    (note,) = to_run_record(a_row(data={"tools": [{**entry, "tool_call_id": "c2"}]})).notes
+    assert note.startswith("Its tool messages were not stored")
+
+
+@pytest.mark.parametrize("name", ["messages", "tools", "events"])
+@pytest.mark.parametrize("value", [{"a": 1}, "x", 7, True])
+def test_what_has_no_shape_that_can_be_read_is_said_to_be_in_the_raw_row_alone(name: str, value: Any) -> None:
+    (note,) = to_run_record(a_row(data={name: value, "content": "done"})).notes
+    assert note == f"Its stored {name} are no list that can be read; only the raw row shows them."
+    assert to_run_record(a_row(data={name: None, "content": "done"})).notes == ()

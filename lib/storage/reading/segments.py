@@ -26,6 +26,11 @@ CallSegment = ToolSegment | DelegationSegment
 
 _PLACE_INFERRED = "Its tool messages were not stored: where the calls stand among the words is inferred."
 
+_MORE_ENTRIES = (
+    "Its list of tool calls has more entries with one id than its messages ask for; all are shown, and where the others "
+    "stand among the words is inferred."
+)
+
 
 def build_segments(
     stored: StoredRun, record: RunRecord, told: RunRecord | None
@@ -50,12 +55,19 @@ def build_segments(
     last_words = next((i for i in reversed(range(len(segments))) if isinstance(segments[i], TextSegment)), 0)
     place = len(segments) if asking or not own else last_words
     segments[place:place] = nowhere
-    note = _PLACE_INFERRED if own and any(not call.segment.call.given_up for call in left) else None
+    inferred = [call.segment.call.tool_call_id for call in left if not call.segment.call.given_up]
+    note = _why_inferred(inferred, own) if own and inferred else None
     content = to_text(stored.data.get("content"))
     spoken = any(isinstance(segment, TextSegment) for segment in segments)
     if content and not spoken and record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED, RunStatus.UNKNOWN):
         segments.append(TextSegment(text=content))
     return tuple(_joined(segments, apart=restated)), note
+
+
+def _why_inferred(call_ids: Iterable[str], answers: Iterable[MessageRecord]) -> str:
+    """Return why it is not known where calls stand: nothing asks for them, or other entries stand for what was asked."""
+    asked_for = {request.tool_call_id for answer in answers for request in answer.tool_requests}
+    return _MORE_ENTRIES if asked_for.issuperset(call_ids) else _PLACE_INFERRED
 
 
 def _joined(segments: Iterable[Segment], *, apart: Collection[str]) -> Iterable[Segment]:

@@ -52,12 +52,21 @@ class StoredRun:
             if column is not None and kept is not None and str(column) != str(kept):
                 followed = "the run" if name == "status" else "the row"  # as Agno does when it builds a history
                 stored.notes.append(f"The row says {name} {column!r}, the run in it {kept!r}; {followed} is followed.")
+        stored._note_odd_lists()
         return stored
 
     @classmethod
     def from_data(cls, data: Mapping[str, Any]) -> StoredRun:
         """Read a run that has no row of its own: one that is kept inside another."""
-        return cls(row={}, data=data)
+        stored = cls(row={}, data=data)
+        stored._note_odd_lists()
+        return stored
+
+    def _note_odd_lists(self) -> None:
+        """Note what has no shape that any Agno version writes, and so is in no view but the raw one."""
+        for name in ("messages", "tools", "events"):
+            if self.data.get(name) and not to_list(self.data.get(name)):
+                self.notes.append(f"Its stored {name} are no list that can be read; only the raw row shows them.")
 
     def get(self, name: str) -> Any:
         """Return a column, else the same name in the JSON."""
