@@ -9,7 +9,7 @@ import streamlit as st
 
 from lib.records import DelegationSegment, RunRecord, RunStatus, TextSegment, ToolCallRecord, ToolSegment
 from lib.ui.drawn_keys import DrawnKeys
-from lib.ui.safe_markdown import plain_label, safe_markdown
+from lib.ui.safe_markdown import plain_label, safe_markdown, spell_out_turning
 from lib.ui.words import elapsed_s, end_in_words, seconds_in_words, signature_in_words
 
 TASK_IN_LABEL = 34
@@ -78,7 +78,7 @@ def draw_tool_call(call: ToolCallRecord, keys: DrawnKeys, *, running: bool) -> N
         outcome = "failed" if call.failed else _GIVEN_UP if call.given_up else ""
         st.caption(" · ".join(part for part in (f"{mark} {name}", outcome, time) if part))
         result = "" if in_work or call.result is None else f"\n→ {call.result}"
-        text = signature_in_words(call) + result
+        text = spell_out_turning(signature_in_words(call) + result)
         if len(text) > LONG_RESULT:
             st.code(text, language=None, wrap_lines=True, height=220)
         else:

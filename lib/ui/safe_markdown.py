@@ -1,7 +1,7 @@
-"""Text of models, tools and people made safe to draw: no remote images, no formulas, no Streamlit directives, no odd links.
+"""Text of models, tools and people made safe to draw: no remote images, no formulas, no directives, no odd links.
 
 Streamlit escapes HTML by itself, but it fetches every Markdown image at once, in labels too, and takes `$` for LaTeX
-(streamlit-facts 6). Everything that was not written by this app goes through one of the two functions here.
+(streamlit-facts 6). Everything that was not written by this app goes through a function here.
 """
 
 from __future__ import annotations
@@ -22,11 +22,13 @@ _REFERENCE = re.compile(r"^([ \t>]*\[[^\]\n]+\]:\s*<?)(?!\s|https?://|mailto:|[/
 _AUTOLINK = re.compile(r"<(?!https?:|mailto:)(?=[a-z][a-z0-9+.-]*:)", re.I)
 _IMAGE_TARGET = re.compile(r"\]\s*[(\[:]")
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!$:~<>|])")
+_TURNING = {code: f"\\u{code:04x}" for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))}
 _JOINER = "\u2060"  # has no width; parts what Streamlit would take for an icon or an image
 
 
 def safe_markdown(text: str) -> str:
-    """Return `text` as Markdown that loads nothing, runs nothing and shows `$` and `:` as they are."""
+    """Return `text` as Markdown that loads nothing, runs nothing, turns nothing and shows `$` and `:` as they are."""
+    text = spell_out_turning(text)
     parts, last = [], 0
     # What looks like code to us may not be code to the browser's parser; there an image must not get through either.
     image_possible = _IMAGE_TARGET.search(text) is not None
@@ -39,9 +41,17 @@ def safe_markdown(text: str) -> str:
 
 def plain_label(text: str, limit: int = 60) -> str:
     """Return `text` as one literal line for a label, cut at `limit` characters."""
-    line = " ".join(text.split())
+    line = " ".join(spell_out_turning(text).split())
     line = line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
     return _MARKUP.sub(r"\\\1", _ICON.sub(f":{_JOINER}", line))
+
+
+def spell_out_turning(text: str) -> str:
+    """Return `text` with the invisible characters spelled out that turn what follows round, words of ours among it.
+
+    Arabic and Hebrew are laid out by their letters and need none of them; the marks that need no end (LRM, RLM) stay.
+    """
+    return text.translate(_TURNING)
 
 
 def code_block(text: str, language: str = "") -> str:

@@ -85,6 +85,14 @@ def test_a_run_that_did_not_end_well_says_how_and_can_be_asked_again(status, wor
     assert screen.button(key="ask_again_r1").label == "Ask again"
 
 
+def test_no_stored_text_turns_the_rest_of_its_line():
+    made = tool_call("c1", "look\u202e", "found\u202e", arguments={"at": "this\u2067"})
+    screen = draw(run("r1", ToolSegment(call=made), TextSegment(text="It is \u202eturned."), question="Is it\u202e?"))
+    drawn = written(screen) + screen.code[0].value + screen.caption[0].value
+    assert not {"\u202e", "\u2067"}.intersection(drawn)
+    assert "It is \\u202eturned." in drawn
+
+
 def test_a_run_that_another_program_stopped_says_why_in_its_words():
     screen = draw(run("r1", status=RunStatus.STOPPED, stop_reason="Run r1 was cancelled"))
     assert "Stopped: Run r1 was cancelled. This question is not part of what the team remembers." in written(screen)

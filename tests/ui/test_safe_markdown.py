@@ -66,6 +66,25 @@ def test_ordinary_links_are_kept():
     assert safe_markdown(text) == text
 
 
+TURNING = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@pytest.mark.parametrize("sign", TURNING)
+@pytest.mark.parametrize("around", ["a {} b", "`a {} b`", "```\na {} b\n```", "[a {} b](https://agno.com)"])
+def test_nothing_turns_the_text_that_follows_it(sign, around):
+    spelled = f"\\u{ord(sign):04x}"
+    assert safe_markdown(around.format(sign)) == around.format(spelled)
+    assert plain_label(f"a {sign} b") == f"a \\{spelled} b"
+
+
+@pytest.mark.parametrize(
+    "text", ["مرحبا بالعالم، 14 درجة", "שלום (עולם)", "12\u200f שח\u200e", "👩\u200d👩\u200d👧", "می\u200cخواهم"]
+)
+def test_what_is_written_from_the_right_and_joined_signs_stay_as_they_are(text):
+    assert safe_markdown(text) == text
+    assert plain_label(text).replace("\\", "") == text
+
+
 def test_a_label_is_one_literal_line():
     assert plain_label("a\n b") == "a b"
     assert plain_label("![x](http://evil/x.png)").startswith("\\!\\[x\\]")
