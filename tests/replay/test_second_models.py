@@ -101,6 +101,7 @@ def test_where_tool_messages_are_not_stored_the_events_order_the_steps_and_the_c
     assert [step.kind for step in steps] == ["question", "model_request", "delegation", "model_request", "text"]
     assert [step.request for step in steps if step.kind == "model_request"] == [None, 1]
     assert not any(step.failed for step in steps)
+    assert run.notes == ("Its tool messages were not stored: what was said with the calls is not known.",)
     (request,) = (request for request in replay.requests(run) if request.run.run_id == run.run_id)
     assert request.source == "reconstructed"
     assert "were not stored among its messages" in request.doubt

@@ -26,6 +26,8 @@ CallSegment = ToolSegment | DelegationSegment
 
 _PLACE_INFERRED = "Its tool messages were not stored: where the calls stand among the words is inferred."
 
+_WORDS_UNKNOWN = "Its tool messages were not stored: what was said with the calls is not known."
+
 _MORE_ENTRIES = (
     "Its list of tool calls has more entries with one id than its messages ask for; all are shown, and where the others "
     "stand among the words is inferred."
@@ -56,7 +58,10 @@ def build_segments(
     place = len(segments) if asking or not own else last_words
     segments[place:place] = nowhere
     inferred = [call.segment.call.tool_call_id for call in left if not call.segment.call.given_up]
-    note = _why_inferred(inferred, own) if own and inferred else None
+    by_events = (
+        {part.call.tool_call_id for part in told.segments if not isinstance(part, TextSegment)} if told else set()
+    )
+    note = _why_inferred(inferred, own, by_events) if own and inferred else None
     content = to_text(stored.data.get("content"))
     spoken = any(isinstance(segment, TextSegment) for segment in segments)
     if content and not spoken and record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED, RunStatus.UNKNOWN):
@@ -64,10 +69,12 @@ def build_segments(
     return tuple(_joined(segments, apart=restated)), note
 
 
-def _why_inferred(call_ids: Iterable[str], answers: Iterable[MessageRecord]) -> str:
-    """Return why it is not known where calls stand: nothing asks for them, or other entries stand for what was asked."""
+def _why_inferred(call_ids: Collection[str], answers: Iterable[MessageRecord], by_events: Collection[str]) -> str:
+    """Return what is not known of calls: nothing asks for them, or other entries stand for what was asked."""
     asked_for = {request.tool_call_id for answer in answers for request in answer.tool_requests}
-    return _MORE_ENTRIES if asked_for.issuperset(call_ids) else _PLACE_INFERRED
+    if asked_for.issuperset(call_ids):
+        return _MORE_ENTRIES
+    return _WORDS_UNKNOWN if set(call_ids) <= set(by_events) else _PLACE_INFERRED
 
 
 def _joined(segments: Iterable[Segment], *, apart: Collection[str]) -> Iterable[Segment]:
