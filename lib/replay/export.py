@@ -46,6 +46,8 @@ def _export_step(step: Step) -> dict[str, Any]:
             value |= {"text": step.text or "", "raw": dict(step.raw)}
         case _:
             value["text"] = step.text or ""
+    if step.draft:
+        value["draft"] = True
     if step.member_id is not None:
         value |= {"member_id": step.member_id, "member_run_id": step.member_run_id}
     return value

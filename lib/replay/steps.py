@@ -51,6 +51,7 @@ class Step:
     agent_name: str
     depth: int
     text: str | None = None
+    draft: bool = False  # words that a second model wrote the answer from; nobody saw them
     tool_call_id: str | None = None
     tool_name: str | None = None
     arguments: Mapping[str, Any] | None = None
@@ -133,8 +134,8 @@ class _Listing:
         match part.what:
             case Request() as request:
                 yield _request_step(run, depth, request, part.call)
-            case TextSegment(text=text):
-                yield _text_step(run, depth, text, part.call)
+            case TextSegment() as said:
+                yield _text_step(run, depth, said, part.call)
             case ToolSegment() as segment:
                 yield _tool_step(run, depth, segment)
             case DelegationSegment(run=member_run) as segment:
@@ -206,11 +207,12 @@ def _request_step(run: RunRecord, depth: int, request: Request, call: ModelCall 
     )
 
 
-def _text_step(run: RunRecord, depth: int, text: str, call: ModelCall | None) -> Step:
+def _text_step(run: RunRecord, depth: int, said: TextSegment, call: ModelCall | None) -> Step:
     started_at = call.started_at if call else None
     if call and call.first_token_s is not None and run.exact_times:
         started_at = call.started_at + timedelta(seconds=min(max(call.first_token_s, 0.0), 1e6))
-    return _step(run, StepKind.TEXT, depth, text=text, started_at=started_at, ended_at=call.ended_at if call else None)
+    ended_at = call.ended_at if call else None
+    return _step(run, StepKind.TEXT, depth, text=said.text, draft=said.draft, started_at=started_at, ended_at=ended_at)
 
 
 def _tool_step(run: RunRecord, depth: int, segment: ToolSegment) -> Step:

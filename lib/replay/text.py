@@ -77,6 +77,8 @@ def _step_text(step: Step) -> str:
             return f"paused, {waits} for {_short(step.text or 'a person')}"
         case StepKind.RETRIED:
             return "begins anew: the attempt before failed"
+        case StepKind.TEXT if step.draft:
+            return f"draft for a second model: {_short(step.text or '')}"
         case StepKind.STOPPED if step.text:
             return f"stopped: {_short(step.text)}"
         case StepKind.STOPPED | StepKind.CONTINUED:

@@ -7,6 +7,7 @@ from agno.exceptions import ModelProviderError
 from pydantic import BaseModel
 
 from lib.records import TextSegment
+from lib.replay.export import export_steps
 from tests.replay.plain_agno import ListedModel, PlainAgno, ask, in_words, seen_in, watch
 
 DRAFT = "It is 14 degrees."
@@ -32,6 +33,9 @@ def test_what_an_output_model_wrote_is_the_answer_and_the_draft_is_a_step_before
     assert drafts == (["Let me ask.", DRAFT] if stream else [DRAFT])
     steps = in_words(replay.steps(run))
     assert steps.index(f"text {DRAFT}", steps.index("request 2")) < steps.index(f"text {FINAL}")
+    drafted = [step.text.strip() for step in replay.steps(run) if step.draft and step.text]
+    assert drafted == drafts
+    assert sum(exported.get("draft", False) for exported in export_steps(replay.steps(run))) == len(drafts)
     if stream:
         assert steps.index("TeamOutputModelResponseStarted") < steps.index(f"text {FINAL}")
         seen = [part for part in watch(agno.events, run).segments if isinstance(part, TextSegment)]

@@ -193,6 +193,8 @@ def _headline(step: Step) -> str:
                 parts.append(
                     f":gray[· {given if given is not None else '?'} tokens in, {said if said is not None else '?'} out]"
                 )
+        case StepKind.TEXT if step.draft:
+            parts.append(":gray[draft for a second model]")
         case _:
             pass
     took = seconds_in_words(step.duration_s) if step.duration_s is not None else ""
