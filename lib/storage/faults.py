@@ -62,8 +62,15 @@ _MYSQL_UNREACHABLE = {
     1053: "the server is shutting down",
     1077: "the server is shutting down",
     1130: "the server does not accept this host",
+    1152: "the connection broke",
+    1158: "the connection broke",
+    1159: "the connection broke",
+    1160: "the connection broke",
+    1161: "the connection broke",
+    1317: "the query was interrupted",
     1698: "the user or the password is refused",
     1927: "the connection was ended by the server",
+    4031: "the connection was ended by the server",
 }
 _MYSQL_REFUSED = {
     1142: "the account may not do this",

@@ -8,13 +8,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import mysql.connector
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, text
 
 from lib.errors import DatabaseUnavailable, StorageError
 from lib.storage import open_database
 from lib.storage.faults import FaultKind, to_fault
 from lib.storage.schema import runs
 from tests.conftest import build_settings
+from tests.services.ports import wait_until
 from tests.storage.workers import new_id, stage, store_runs
 
 READERS = 8
@@ -48,10 +49,10 @@ def read_at_once(database, session_id):
         return list(pool.map(look, range(READERS)))
 
 
-def kill_connections(mariadb, name):
+def kill_connections(mariadb, name, what="CONNECTION"):
     for connection_id, database in mariadb.execute("SELECT id, db FROM information_schema.processlist"):
         if database == name:
-            mariadb.execute(f"KILL CONNECTION {connection_id}")
+            mariadb.execute(f"KILL {what} {connection_id}")
 
 
 @pytest.mark.parametrize("way", ["restarted", "killed"])
@@ -81,6 +82,31 @@ def test_a_connection_that_broke_while_the_driver_put_the_values_in_is_known_as_
         cursor.execute("SELECT %(word)s", {"word": "hello"})  # the driver asks for the sql_mode first
     assert to_fault(told.value).kind is FaultKind.UNREACHABLE
     connection.invalidate()
+
+
+@pytest.mark.parametrize("what", ["CONNECTION", "QUERY"])
+def test_a_read_that_is_killed_while_it_waits_for_the_answer_is_done_again(on_mariadb, mariadb, what):
+    database, name = on_mariadb
+    asked: list[int] = []
+
+    def read(connection):
+        asked.append(len(asked))
+        return connection.execute(text("SELECT SLEEP(:seconds)"), {"seconds": 0 if asked[1:] else 5}).scalar()
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(database.connector.read, read)
+        wait_until(lambda: sleeps(mariadb, name), timeout_s=10, what="the query to run")
+        kill_connections(mariadb, name, what)
+        assert found.result(10) == 0
+    assert asked == [0, 1]
+
+
+def sleeps(mariadb, name):
+    """Whether a query of the database sleeps now."""
+    return any(
+        database == name and "SLEEP" in str(query)
+        for database, query in mariadb.execute("SELECT db, info FROM information_schema.processlist")
+    )
 
 
 def test_a_read_says_that_the_database_is_away_and_works_when_it_is_back(on_mariadb, mariadb):
