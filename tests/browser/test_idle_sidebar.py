@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from lib.storage import Database, open_database
 from tests.conftest import build_settings
 from tests.services.app_server import AppServer
+from tests.services.browser import wait_until_drawn
 from tests.storage.workers import store_runs
 
 pytestmark = pytest.mark.browser
@@ -44,6 +45,7 @@ def database(app: AppServer) -> Iterator[Database]:
 def visit(page: Page, app: AppServer, user_id: str, session_id: str) -> None:
     page.goto(f"{app.url}/?session={session_id}&as={user_id}")
     expect(page.locator(".st-key-sidebar_foot")).to_contain_text(user_id, timeout=60_000)
+    wait_until_drawn(page)
 
 
 def test_an_idle_tab_draws_nothing_and_shows_what_another_process_changes(browser_page, app, database):

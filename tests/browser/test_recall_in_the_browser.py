@@ -10,6 +10,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.conftest import build_settings
 from tests.services.app_server import AppServer
 from tests.services.axe import list_violations_light_and_dark
+from tests.services.browser import wait_until_drawn
 
 pytestmark = pytest.mark.browser
 SLOWEST_MS = 30_000
@@ -41,6 +42,7 @@ def page(browser_page: Page, app: AppServer) -> Iterator[Page]:
 def open_lab(page: Page, app: AppServer, tab: str = "Demonstration") -> None:
     page.goto(f"{app.url}/recall")
     expect(page.get_by_role("tab", name="Cases")).to_be_visible(timeout=SLOWEST_MS)
+    wait_until_drawn(page)
     if tab != TABS[0]:
         page.get_by_role("tab", name=tab).click()
 

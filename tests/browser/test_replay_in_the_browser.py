@@ -15,6 +15,7 @@ from lib.roundtable import Roundtable, open_roundtable
 from tests.conftest import build_settings
 from tests.services.app_server import AppServer
 from tests.services.axe import list_violations_light_and_dark
+from tests.services.browser import wait_until_drawn
 
 pytestmark = pytest.mark.browser
 expect.set_options(timeout=20_000)
@@ -120,6 +121,7 @@ def open_replay(page: Page, app: AppServer, session_id: str, **address: str) -> 
     page.goto(f"{app.url}/replay?session={session_id}{more}")
     expect(page.get_by_role("tab", name=address.get("view", "conversation"), exact=False).first).to_be_visible()
     expect(page.get_by_test_id("stSkeleton")).to_have_count(0)
+    wait_until_drawn(page)
 
 
 def tab(page: Page, name: str) -> None:

@@ -13,6 +13,7 @@ from lib.settings import Settings
 from tests.conftest import build_settings
 from tests.services.app_server import AppServer
 from tests.services.axe import list_violations_light_and_dark
+from tests.services.browser import wait_until_drawn
 
 pytestmark = pytest.mark.browser
 
@@ -56,6 +57,7 @@ def visit(page: Page, app: AppServer, path: str, user_id: str) -> None:
     page.goto(f"{app.url}{path}{'&' if '?' in path else '?'}as={user_id}")
     # The first visitor of a process waits for its imports, on a busy machine for long.
     expect(page.locator(".st-key-sidebar_foot")).to_contain_text(user_id, timeout=60_000)
+    wait_until_drawn(page)
 
 
 def row(page: Page, session_id: str) -> Locator:
@@ -227,7 +229,7 @@ def test_an_order_is_over_all_sessions_also_those_not_shown_and_the_address_hold
     expect(first).to_have_text("Zebra")
     page.reload()
     expect(first).to_have_text("Zebra")
-    page.wait_for_timeout(1000)  # a page that is still being drawn takes no choice
+    wait_until_drawn(page)
     page.locator(".st-key-sessions_sort input").click()
     page.get_by_role("option", name="Title, A to Z").click()
     expect(first).to_have_text("Aardvark")

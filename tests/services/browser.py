@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from playwright.sync_api import Browser, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 ARGUMENTS = [
     "--no-sandbox",  # root in a container has no other choice
@@ -36,3 +36,8 @@ def open_chromium() -> Iterator[Browser]:
             yield browser
         finally:
             browser.close()
+
+
+def wait_until_drawn(page: Page) -> None:
+    """Wait until no script run of the page goes on: what is clicked while it is being drawn may be lost."""
+    expect(page.locator(".stApp")).to_have_attribute("data-test-script-state", "notRunning")

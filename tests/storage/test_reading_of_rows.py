@@ -202,6 +202,6 @@ def test_of_tool_entries_that_are_stored_twice_no_message_is_said_to_be_missing(
 @pytest.mark.parametrize("name", ["messages", "tools", "events"])
 @pytest.mark.parametrize("value", [{"a": 1}, "x", 7, True])
 def test_what_has_no_shape_that_can_be_read_is_said_to_be_in_the_raw_row_alone(name: str, value: Any) -> None:
-    (note,) = to_run_record(a_row(data={name: value, "content": "done"})).notes
-    assert note == f"Its stored {name} are no list that can be read; only the raw row shows them."
-    assert to_run_record(a_row(data={name: None, "content": "done"})).notes == ()
+    run = to_run_record(a_row(data={name: value, "content": "done"}))
+    assert f"Its stored {name} are no list that can be read; only the raw row shows them." in run.notes
+    assert not any("no list" in note for note in to_run_record(a_row(data={name: None, "content": "done"})).notes)

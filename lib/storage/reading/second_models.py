@@ -24,13 +24,21 @@ def with_unasked_marked(stored: StoredRun, messages: tuple[MessageRecord, ...]) 
     places = set()
     if len(messages) == 1 and _is_own_answer(messages[0]) and not messages[0].tool_requests:
         places.add(0)  # an introduction: nobody asked for it
-    # An answer without a call is a model's last; with events, those of the parser model tell.
-    told = not stored.events or _tells_of(stored, "ParserModelResponseStarted")
-    if told and len(messages) > 1 and all(map(_is_own_answer, messages[-2:])) and not messages[-2].tool_requests:
+    if len(messages) > 1 and _is_of_parser_model(stored, *messages[-2:]):
         places.add(len(messages) - 1)
     if not places:
         return messages
     return tuple(replace(message, unasked=place in places) for place, message in enumerate(messages))
+
+
+def _is_of_parser_model(stored: StoredRun, answer: MessageRecord, last: MessageRecord) -> bool:
+    """Whether the last message restates the answer before it: a model is not asked again after an answer without a call."""
+    if not _is_own_answer(answer) or not _is_own_answer(last) or answer.tool_requests:
+        return False
+    if stored.events:
+        return _tells_of(stored, "ParserModelResponseStarted")
+    content = stored.data.get("content")  # its words alone, or what they were read as
+    return _squashed(content) == _squashed(last.content) if isinstance(content, str) else content is not None
 
 
 def with_second_model(
