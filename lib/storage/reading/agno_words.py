@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
 
 from lib.records import DelegationSegment, RunRecord, RunStatus, Segment, TextSegment, ToolSegment
 from lib.storage.reading.loose import to_optional_text, to_text
@@ -20,7 +19,7 @@ _REPORT = re.compile(r"(\w+)\([^()]*\) completed in [\d.]+ ?s\.")
 
 def list_stop_reasons(stored: StoredRun) -> Iterator[tuple[str, str]]:
     """Yield the runs that the events say were cancelled, each with the reason."""
-    for event in _events(stored, "RunCancelled"):
+    for event in stored.events_named("RunCancelled"):
         if reason := to_optional_text(event.get("reason")):
             yield to_text(event.get("run_id")), reason
 
@@ -54,7 +53,7 @@ def without_filled_message(
 
 def without_reports(words: str, stored: StoredRun, segments: Sequence[Segment]) -> str:
     """Return words without what Agno mixed into them: how long tools took, and what members said."""
-    for event in _events(stored, "ToolCallCompleted"):
+    for event in stored.events_named("ToolCallCompleted"):
         if report := to_text(event.get("content")).strip():
             words = words.replace(report, "")
     called = set(_names_of_calls(segments))  # of a run whose events were not stored
@@ -64,13 +63,6 @@ def without_reports(words: str, stored: StoredRun, segments: Sequence[Segment]) 
             return ""
         words = words.replace(heard.strip(), "")
     return words
-
-
-def _events(stored: StoredRun, name: str) -> Iterator[Mapping[str, Any]]:
-    """Yield the events of a name, of the leader's run and of its members'."""
-    for event in stored.events:
-        if isinstance(event, Mapping) and event.get("event") in (name, f"Team{name}"):
-            yield event
 
 
 def _names_of_calls(segments: Sequence[Segment]) -> Iterator[str]:

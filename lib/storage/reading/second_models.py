@@ -7,7 +7,7 @@ answer, as if the run's own model had been asked once more.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from lib.records import MessageRecord, RunRecord, RunStatus, Segment, TextSegment
@@ -36,7 +36,7 @@ def _is_of_parser_model(stored: StoredRun, answer: MessageRecord, last: MessageR
     if not _is_own_answer(answer) or not _is_own_answer(last) or answer.tool_requests:
         return False
     if stored.events:
-        return _tells_of(stored, "ParserModelResponseStarted")
+        return stored.reported("ParserModelResponseStarted")
     content = stored.data.get("content")  # its words alone, or what they were read as
     return _squashed(content) == _squashed(last.content) if isinstance(content, str) else content is not None
 
@@ -54,7 +54,7 @@ def with_second_model(
     texts = [segment for segment in segments if isinstance(segment, TextSegment)]
     if not texts or _is_told(content, texts):
         return segments, None
-    by_output_model = _tells_of(stored, "OutputModelResponseStarted")
+    by_output_model = stored.reported("OutputModelResponseStarted")
     if stored.events and not by_output_model:
         return segments, _CHANGED
     # A watcher of a run with an output model sees none of its drafts; without events only the last words are known to be.
@@ -74,15 +74,6 @@ def _is_told(content: str, texts: Sequence[TextSegment]) -> bool:
 
 def _squashed(text: str) -> str:
     return "".join(text.split())
-
-
-def _tells_of(stored: StoredRun, name: str) -> bool:
-    return any(
-        isinstance(event, Mapping)
-        and event.get("run_id") == stored.run_id
-        and str(event.get("event")).removeprefix("Team") == name
-        for event in stored.events
-    )
 
 
 def _is_own_answer(message: MessageRecord) -> bool:

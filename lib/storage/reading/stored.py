@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -126,10 +126,17 @@ class StoredRun:
     @property
     def was_paused(self) -> bool:
         """Whether the run waited for a person; a leader whose member waited keeps no requirement of it."""
-        if to_list(self.data.get("requirements")):
-            return True
-        told = (event for event in self.events if isinstance(event, Mapping) and event.get("run_id") == self.run_id)
-        return any(event.get("event") in ("RunPaused", "TeamRunPaused") for event in told)
+        return bool(to_list(self.data.get("requirements"))) or self.reported("RunPaused")
+
+    def events_named(self, name: str) -> Iterator[Mapping[str, Any]]:
+        """Yield the stored events of a name, a team's or an agent's, of this run and of those under it."""
+        for event in self.events:
+            if isinstance(event, Mapping) and event.get("event") in (name, f"Team{name}"):
+                yield event
+
+    def reported(self, name: str) -> bool:
+        """Whether an event of this name is stored of this very run."""
+        return any(event.get("run_id") == self.run_id for event in self.events_named(name))
 
     @property
     def injected_ids(self) -> frozenset[str]:
