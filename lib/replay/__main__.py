@@ -141,6 +141,8 @@ class _Printed:
         match self.view:
             case "findings":
                 yield from text.write_findings(self._findings())
+                for _, run in self._runs():  # what could not be read was not searched
+                    yield from text.write_notes(run)
             case "raw":
                 raw = {"session": _parsed(self.overview.session.row), "runs": list(self._rows())}
                 yield escape_controls(dump_json(raw, indent=2))

@@ -40,10 +40,15 @@ def write_head(session: SessionSummary, notes: Iterable[str] = ()) -> Iterator[s
 
 
 def write_run_head(run: RunRecord) -> Iterator[str]:
-    """Yield one line on the run, and what could not be read of it and of the runs under it."""
+    """Yield one line on the run, and its notes."""
     precision = "" if run.exact_times else " (whole seconds)"
     yield ""
     yield _line(f"Run {run.run_id} of {run.component_name}, {run.status}, begun {_moment(run.started_at)}{precision}")
+    yield from write_notes(run)
+
+
+def write_notes(run: RunRecord) -> Iterator[str]:
+    """Yield what could not be read or is inferred of a run and of the runs under it."""
     for part in run.walk():
         for note in part.notes:
             yield _line(f"  note on run {part.run_id}: {note}")

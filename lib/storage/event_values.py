@@ -14,6 +14,9 @@ DELEGATE_TO_ONE = "delegate_task_to_member"
 DELEGATE_TO_ALL = "delegate_task_to_members"
 EXECUTE_SEVERAL = "execute_tasks_parallel"
 
+TOOL_REPORT = re.compile(r"(\w+)\([^()]*\) completed in [\d.]+ ?s\.")
+"""What Agno writes of a call among the words of the run that made it, or of the leader's."""
+
 _SEVERAL_REFUSED = re.compile(
     r"Task '.*' not found\.$|Task \[.*\] is \w+, cannot execute\.$|Task \[.*\] has no assignee\."
     r"|Member '.*' not found for task \[.*\]\.$|No valid tasks to execute\.$"
@@ -51,6 +54,11 @@ def to_text(value: Any) -> str:
             if hasattr(value, "model_dump_json"):
                 return str(value.model_dump_json())
             return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def tells_of_tools(content: str) -> bool:
+    """Whether Agno filled a content that nobody said with what streamed of tools and members."""
+    return TOOL_REPORT.search(content) is not None
 
 
 def to_model_name(provider: Any, model_id: Any) -> str | None:

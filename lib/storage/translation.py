@@ -40,6 +40,7 @@ from lib.storage.delegating import DELEGATION_TOOLS, TeamTask, list_tasks_given,
 from lib.storage.event_values import (
     DELEGATE_TO_ALL,
     get_field,
+    tells_of_tools,
     to_error_kind,
     to_model_name,
     to_text,
@@ -188,6 +189,8 @@ class EventTranslator:
             case "RunCompleted":
                 tokens = to_tokens(get_field(event, "metrics"))
                 content = to_text(get_field(event, "content")) or None
+                if content and tells_of_tools(content):
+                    content = None  # words of its own are told already
                 yield RunEnded(**base, status=RunStatus.COMPLETED, tokens=tokens, content=content)
             case "RunError":
                 said = to_text(get_field(event, "content"))

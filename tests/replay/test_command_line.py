@@ -134,6 +134,18 @@ def test_findings_of_one_run_are_those_of_the_session_that_are_of_it(team, capsy
         assert own == [item for item in found if item["run_id"] == run_id]
 
 
+def test_findings_say_of_which_runs_not_all_could_be_read(team, capsys):
+    team.ask("hello")
+    half = team.ask("ask weather")
+    with team.db.db_engine.begin() as connection:
+        cut = "UPDATE agno_runs SET run_data = substr(run_data, 1, length(run_data) / 2) WHERE run_id = :run_id"
+        connection.execute(text(cut), {"run_id": half})
+    capsys.readouterr()
+    assert main([SESSION, "--view", "findings"]) == 0
+    told = capsys.readouterr().out
+    assert f"note on run {half}: The stored JSON is damaged after" in told
+
+
 def test_a_whole_sessions_context_lists_so_many_later_messages_and_says_how_many_more(team, capsys, monkeypatch):
     runs = [team.ask(question) for question in ("hello", "tool 2", "say more")]
     whole = printed(capsys, "--view", "context")

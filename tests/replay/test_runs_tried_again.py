@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from agno.exceptions import ModelProviderError
 
-from lib.records import RunStatus, ToolSegment
+from lib.records import DelegationSegment, RunStatus, ToolSegment
 from lib.replay.steps import StepKind
 from tests.replay.plain_agno import PlainAgno, ask, in_words, seen_in, watch
 
@@ -148,3 +148,15 @@ def test_calls_of_a_failed_attempt_stand_first_without_events_too(agno):
     (run,) = replay.runs
     calls = [line for line in in_words(replay.steps(run)) if line.startswith(("note", "text"))]
     assert calls == ["note(1) -> noted 1", "text Again.", "note(2) -> noted 2", "text Now it is fine."]
+
+
+def test_without_events_a_delegation_of_the_failed_attempt_is_told_from_those_asked_for_and_is_no_repetition(agno):
+    again = ("", [ask("m", "the weather")])
+    member = agno.build_member("Sunny.", "Sunny.")
+    agno.run(agno.build_team(again, FLAKY, again, "Fine.", members=[member], retries=1, store_events=False))
+    replay = agno.replay()
+    (run,) = replay.runs
+    calls = [part.call for part in run.segments if isinstance(part, DelegationSegment)]
+    assert [call.given_up for call in calls] == [True, False]
+    assert run.notes == ("Calls that none of its messages asks for are taken for those of an attempt that failed.",)
+    assert replay.findings() == ()

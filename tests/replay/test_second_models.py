@@ -6,7 +6,7 @@ import pytest
 from agno.exceptions import ModelProviderError
 from pydantic import BaseModel
 
-from lib.records import TextSegment
+from lib.records import RunStatus, TextSegment
 from lib.replay.export import export_steps
 from tests.replay.plain_agno import ListedModel, PlainAgno, ask, in_words, seen_in, watch
 
@@ -69,6 +69,7 @@ def test_an_introduction_is_no_model_request(agno):
     replay = agno.replay()
     assert in_words(replay.steps(introduction)) == ["text Welcome to the desk."]
     assert replay.requests(introduction) == ()
+    assert (introduction.status, introduction.notes) == (RunStatus.COMPLETED, ()), "Agno stores it as running"
     assert [request.number for request in replay.requests(asked)] == [1]
 
 

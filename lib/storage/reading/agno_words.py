@@ -6,15 +6,14 @@ and words of its members among it, is written into the leader's last message whe
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from lib.records import DelegationSegment, RunRecord, RunStatus, Segment, TextSegment, ToolSegment
+from lib.storage.event_values import TOOL_REPORT
 from lib.storage.reading.loose import to_optional_text, to_text
 from lib.storage.reading.stored import StoredRun
 
 NOT_SAID = "Agno wrote what its tools and members reported into the leader's message; it is not shown as its words."
-_REPORT = re.compile(r"(\w+)\([^()]*\) completed in [\d.]+ ?s\.")
 
 
 def list_stop_reasons(stored: StoredRun) -> Iterator[tuple[str, str]]:
@@ -57,7 +56,7 @@ def without_reports(words: str, stored: StoredRun, segments: Sequence[Segment]) 
         if report := to_text(event.get("content")).strip():
             words = words.replace(report, "")
     called = set(_names_of_calls(segments))  # of a run whose events were not stored
-    words = _REPORT.sub(lambda report: "" if report[1] in called else report[0], words)
+    words = TOOL_REPORT.sub(lambda report: "" if report[1] in called else report[0], words)
     for heard in _words_of_members(segments):
         if words.strip() in heard:
             return ""

@@ -163,3 +163,8 @@ def _iso_time(text: str) -> datetime | None:
 def is_exact(value: Any) -> bool:
     """Whether a stored time is finer than a whole second."""
     return isinstance(value, float) and not value.is_integer()
+
+
+def squashed(text: str) -> str:
+    """Return text without blanks: words that are joined lose or gain some."""
+    return "".join(text.split())

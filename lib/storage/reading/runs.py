@@ -18,11 +18,12 @@ from lib.storage.delegating import to_tasks
 from lib.storage.event_values import to_error_kind, to_model_name
 from lib.storage.reading.agno_words import find_stop_reason, list_stop_reasons, without_filled_message
 from lib.storage.reading.cut_words import with_cut_words
+from lib.storage.reading.direct_answers import with_direct_answers
 from lib.storage.reading.links import link_delegations
 from lib.storage.reading.loose import to_list, to_mapping, to_number, to_optional_text, to_text, to_time
 from lib.storage.reading.messages import to_images, to_messages, to_tokens
 from lib.storage.reading.regenerated import find_taken_over, replaced_run_id
-from lib.storage.reading.second_models import with_second_model, with_unasked_marked
+from lib.storage.reading.second_models import is_introduction, with_second_model, with_unasked_marked
 from lib.storage.reading.segments import build_segments
 from lib.storage.reading.stored import StoredRun
 from lib.storage.translation import EventTranslator
@@ -120,6 +121,7 @@ class _RunReader:
         segments, note = build_segments(stored, record, told)
         segments, by_whom = with_second_model(stored, record, segments)
         segments = link_delegations(segments, members, told)
+        segments = with_direct_answers(stored, record, segments)
         segments, filled_note = without_filled_message(stored, record, segments)
         segments, cut_note = with_cut_words(stored, record, segments)
         notes = (*record.notes, *(said for said in (note, by_whom, filled_note, cut_note) if said))
@@ -269,6 +271,8 @@ def _status(stored: StoredRun, live: Live) -> tuple[RunStatus, SavedState, list[
     status = stored.status
     if status is RunStatus.UNKNOWN:
         return status, SavedState.STORED, [f"Its stored status {stored.stored_status!r} is not known here."]
+    if status.live and is_introduction(stored):
+        return RunStatus.COMPLETED, SavedState.STORED, []
     if status.live:
         return (
             status,

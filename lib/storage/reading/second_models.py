@@ -7,16 +7,24 @@ answer, as if the run's own model had been asked once more.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from lib.records import MessageRecord, RunRecord, RunStatus, Segment, TextSegment
+from lib.storage.reading.loose import squashed, to_list
 from lib.storage.reading.stored import StoredRun
 
 _OUTPUT_MODEL = "A second model (output_model) wrote the answer; what it was given is not stored."
 _PARSER_MODEL = "A second model (parser_model) restated the answer; what it was given is not stored."
 _ANOTHER_HAND = "Its answer is not what its last message says: a second model or the program wrote it."
 _CHANGED = "Its stored answer is not what was said: the program changed it afterwards."
+
+
+def is_introduction(stored: StoredRun) -> bool:
+    """Whether a run is a team's introduction: one message of its own that nobody asked for. Agno stores it as running."""
+    messages = to_list(stored.data.get("messages"))
+    roles = [message.get("role") for message in messages if isinstance(message, Mapping)]
+    return roles == ["assistant"] and not stored.data.get("input") and not stored.data.get("tools")
 
 
 def with_unasked_marked(stored: StoredRun, messages: tuple[MessageRecord, ...]) -> tuple[MessageRecord, ...]:
@@ -38,7 +46,7 @@ def _is_of_parser_model(stored: StoredRun, answer: MessageRecord, last: MessageR
     if stored.events:
         return stored.reported("ParserModelResponseStarted")
     content = stored.data.get("content")  # its words alone, or what they were read as
-    return _squashed(content) == _squashed(last.content) if isinstance(content, str) else content is not None
+    return squashed(content) == squashed(last.content) if isinstance(content, str) else content is not None
 
 
 def with_second_model(
@@ -68,12 +76,8 @@ def with_second_model(
 
 def _is_told(content: str, texts: Sequence[TextSegment]) -> bool:
     """Whether the content is what was said: all of it or its end, or with what members and Agno said mixed in."""
-    said = [_squashed(segment.text) for segment in texts]
-    return _squashed(content) in "".join(said) or said[-1] in _squashed(content)
-
-
-def _squashed(text: str) -> str:
-    return "".join(text.split())
+    said = [squashed(segment.text) for segment in texts]
+    return squashed(content) in "".join(said) or said[-1] in squashed(content)
 
 
 def _is_own_answer(message: MessageRecord) -> bool:

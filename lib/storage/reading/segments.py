@@ -18,6 +18,7 @@ from lib.records import (
     ToolSegment,
 )
 from lib.storage.delegating import TeamTask, list_tasks_given, to_tasks
+from lib.storage.event_values import tells_of_tools
 from lib.storage.reading.calls import is_delegation, member_of, task_of, to_tool_call, to_unmade_call
 from lib.storage.reading.loose import to_list, to_mapping, to_text
 from lib.storage.reading.stored import StoredRun
@@ -27,6 +28,8 @@ CallSegment = ToolSegment | DelegationSegment
 _PLACE_INFERRED = "Its tool messages were not stored: where the calls stand among the words is inferred."
 
 _WORDS_UNKNOWN = "Its tool messages were not stored: what was said with the calls is not known."
+
+_GIVEN_UP = "Calls that none of its messages asks for are taken for those of an attempt that failed."
 
 _MORE_ENTRIES = (
     "Its list of tool calls has more entries with one id than its messages ask for; all are shown, and where the others "
@@ -46,6 +49,7 @@ def build_segments(
     answers = [list(_words_and_calls(message, calls, number)) for number, message in enumerate(own)]
     restated = {message.message_id for message in own if message.unasked}
     left = calls.left()
+    given_up = _find_given_up(left, record, own, told)
     before: dict[int | None, list[Segment]] = defaultdict(list)
     for call in left:
         before[call.answer if own else None].append(call.segment)
@@ -61,12 +65,35 @@ def build_segments(
     by_events = (
         {part.call.tool_call_id for part in told.segments if not isinstance(part, TextSegment)} if told else set()
     )
-    note = _why_inferred(inferred, own, by_events) if own and inferred else None
+    note = _why_inferred(inferred, own, by_events) if own and inferred else _GIVEN_UP if given_up else None
     content = to_text(stored.data.get("content"))
     spoken = any(isinstance(segment, TextSegment) for segment in segments)
-    if content and not spoken and record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED, RunStatus.UNKNOWN):
+    if (
+        content
+        and not spoken
+        and not tells_of_tools(content)
+        and record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED, RunStatus.UNKNOWN)
+    ):
         segments.append(TextSegment(text=content))
     return tuple(_joined(segments, apart=restated)), note
+
+
+def _find_given_up(
+    left: Iterable[_Known], record: RunRecord, answers: Iterable[MessageRecord], told: RunRecord | None
+) -> bool:
+    """Mark the calls of an attempt that failed, of which no event tells; whether there are any.
+
+    Agno stores the messages of the last attempt only: that one's calls are asked for, and these stand before them.
+    """
+    ended = record.status in (RunStatus.COMPLETED, RunStatus.REGENERATED)
+    if not ended or (told and told.segments) or not any(message.tool_requests for message in answers):
+        return False
+    asked_for = {request.tool_call_id for message in record.messages for request in message.tool_requests}
+    found = [one for one in left if one.answer is not None and one.segment.call.tool_call_id not in asked_for]
+    for one in found:
+        one.segment = replace(one.segment, call=replace(one.segment.call, given_up=True))
+        one.answer = 0
+    return bool(found)
 
 
 def _why_inferred(call_ids: Collection[str], answers: Iterable[MessageRecord], by_events: Collection[str]) -> str:

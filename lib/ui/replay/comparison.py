@@ -23,6 +23,7 @@ from lib.ui.notices import draw_notice, to_notice
 from lib.ui.replay.opened import OpenedReplay, open_overviews
 from lib.ui.replay.place import Other
 from lib.ui.replay.texts import draw_table, line
+from lib.ui.safe_markdown import plain_label
 from lib.ui.words import count_in_words, run_time_in_words, unlike
 
 MOST_RUNS = 100
@@ -87,6 +88,9 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
     linked = opened.place.other.session_id
     if linked is not None and linked != own:
         names.setdefault(linked, linked)
+    itself = linked == own and not with_own
+    if itself:
+        st.caption("The address names the session on screen itself. Choose another one.")
     names = unlike({own: "this session", **names} if with_own else names)
     if not names:
         st.caption("There is no other session to compare with.")
@@ -94,7 +98,7 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
     return st.selectbox(
         "With session" if not with_own else "With a run of",
         list(names),
-        index=list(names).index(linked) if linked in names else 0,
+        index=None if itself else list(names).index(linked) if linked in names else 0,
         key=f"compare_session_{with_own}",
         format_func=lambda session_id: names.get(session_id, session_id),
         accept_new_options=True,
@@ -124,10 +128,14 @@ def _open_other(opened: OpenedReplay, session_id: str | None) -> OpenedReplay | 
 def _choose_run(opened: OpenedReplay, other: OpenedReplay) -> OpenedReplay:
     """Return the other side at the run that is chosen; to begin with the one in the address, else the run before."""
     place, run_ids = opened.place, [head.run_id for head in other.heads]
-    if place.other.run_id in run_ids and place.other_of in (None, opened.head.run_id):
-        first = run_ids.index(place.other.run_id)
-    else:
-        first = opened.position - 1 if other.overview is opened.overview and opened.position else other.position
+    linked = place.other.run_id if place.other_of in (None, opened.head.run_id) else None
+    first = opened.position - 1 if other.overview is opened.overview and opened.position else other.position
+    if linked in run_ids:
+        first = run_ids.index(linked)
+    elif linked is not None:
+        st.caption(
+            f":material/info: The run {plain_label(linked, 60)} of the address is none of this session's questions."
+        )
     number = st.number_input(
         "Run",
         min_value=1,
