@@ -24,22 +24,25 @@ def asking_team(agno: PlainAgno, **options):
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_what_an_output_model_wrote_is_the_answer_and_the_draft_is_a_step_before_it(agno, stream):
-    agno.run(asking_team(agno, output_model=ListedModel(answers=[FINAL])), stream=stream)
+@pytest.mark.parametrize(
+    "final", [FINAL, f"Dear reader! {DRAFT} That is all."], ids=["other words", "the draft within"]
+)
+def test_what_an_output_model_wrote_is_the_answer_and_the_draft_is_a_step_before_it(agno, final, stream):
+    agno.run(asking_team(agno, output_model=ListedModel(answers=[final])), stream=stream)
     replay = agno.replay()
     (run,) = replay.runs
-    assert run.answer.strip() == FINAL
+    assert run.answer.strip() == final
     drafts = [part.text.strip() for part in run.segments if isinstance(part, TextSegment) and part.draft]
     assert drafts == (["Let me ask.", DRAFT] if stream else [DRAFT])
     steps = in_words(replay.steps(run))
-    assert steps.index(f"text {DRAFT}", steps.index("request 2")) < steps.index(f"text {FINAL}")
+    assert steps.index(f"text {DRAFT}", steps.index("request 2")) < steps.index(f"text {final}")
     drafted = [step.text.strip() for step in replay.steps(run) if step.draft and step.text]
     assert drafted == drafts
     assert sum(exported.get("draft", False) for exported in export_steps(replay.steps(run))) == len(drafts)
     if stream:
-        assert steps.index("TeamOutputModelResponseStarted") < steps.index(f"text {FINAL}")
+        assert steps.index("TeamOutputModelResponseStarted") < steps.index(f"text {final}")
         seen = [part for part in watch(agno.events, run).segments if isinstance(part, TextSegment)]
-        assert [part.text.strip() for part in seen] == [FINAL]
+        assert [part.text.strip() for part in seen] == [final]
     assert any("second model" in note for note in run.notes)
     assert replay.findings() == ()
     own = [request for request in replay.requests(run) if request.run.run_id == run.run_id]

@@ -14,6 +14,9 @@ from lib.records import MessageRecord, RunRecord, RunStatus, Segment, TextSegmen
 from lib.storage.reading.loose import squashed, to_list
 from lib.storage.reading.stored import StoredRun
 
+_REPORTED = "ModelRequestStarted"
+"""Where this event is stored, a second model would be reported, too."""
+
 _OUTPUT_MODEL = "A second model (output_model) wrote the answer; what it was given is not stored."
 _PARSER_MODEL = "A second model (parser_model) restated the answer; what it was given is not stored."
 _ANOTHER_HAND = "Its answer is not what its last message says: a second model or the program wrote it."
@@ -43,7 +46,7 @@ def _is_of_parser_model(stored: StoredRun, answer: MessageRecord, last: MessageR
     """Whether the last message restates the answer before it: a model is not asked again after an answer without a call."""
     if not _is_own_answer(answer) or not _is_own_answer(last) or answer.tool_requests:
         return False
-    if stored.events:
+    if stored.reported(_REPORTED):
         return stored.reported("ParserModelResponseStarted")
     content = stored.data.get("content")  # its words alone, or what they were read as
     return squashed(content) == squashed(last.content) if isinstance(content, str) else content is not None
@@ -60,11 +63,13 @@ def with_second_model(
     if not ended or not isinstance(content, str) or not content.strip():
         return segments, None
     texts = [segment for segment in segments if isinstance(segment, TextSegment)]
-    if not texts or _is_told(content, texts):
-        return segments, None
     by_output_model = stored.reported("OutputModelResponseStarted")
-    if stored.events and not by_output_model:
+    if not texts or (not by_output_model and _is_told(content, texts)):
+        return segments, None
+    if not by_output_model and stored.reported(_REPORTED):
         return segments, _CHANGED
+    if texts[-1].message_id is None and texts[-1].text == content:  # nothing else was said
+        return segments, _OUTPUT_MODEL
     # A watcher of a run with an output model sees none of its drafts; without events only the last words are known to be.
     drafts = texts if by_output_model else texts[-1:]
     seen = [
@@ -75,9 +80,9 @@ def with_second_model(
 
 
 def _is_told(content: str, texts: Sequence[TextSegment]) -> bool:
-    """Whether the content is what was said: all of it or its end, or with what members and Agno said mixed in."""
-    said = [squashed(segment.text) for segment in texts]
-    return squashed(content) in "".join(said) or said[-1] in squashed(content)
+    """Whether the content is what was said: all of it or its end, or with words before or behind that no message holds."""
+    told, said = squashed(content), [squashed(segment.text) for segment in texts]
+    return told in "".join(said) or told.startswith("".join(said)) or told.endswith(said[-1])
 
 
 def _is_own_answer(message: MessageRecord) -> bool:
