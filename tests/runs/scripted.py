@@ -21,11 +21,13 @@ from agno.models.message import Message
 from agno.models.response import ModelResponse
 from agno.team import Team
 
-from lib.runs import RunEngine
+from lib.records import TextSegment
+from lib.runs import RunEngine, RunHandle
 from lib.settings import Settings
 from lib.storage import Database
 from lib.teams.catalogue import TeamCatalogue, to_entry
 from lib.teams.importing import TeamSource
+from tests.services.ports import wait_until
 
 Step = str | float | Exception | list[tuple[str, dict[str, Any]]]
 Script = Callable[[list[Message]], Sequence[Step]]
@@ -172,3 +174,13 @@ def build_engine(database: Database, settings: Settings, make: Callable[[], Team
     """Return an engine whose only team is the desk."""
     catalogue = TeamCatalogue([(to_entry(make(), source="tests"), TeamSource("tests", make))])
     return RunEngine(database=database, catalogue=catalogue, settings=settings)
+
+
+def wait_for_words(handle: RunHandle, words: str) -> None:
+    """Wait until a run, or one under it, has said these words: on a busy machine that takes longer than one would think."""
+
+    def said() -> bool:
+        parts = (part for run in handle.snapshot().walk() for part in run.segments)
+        return any(isinstance(part, TextSegment) and words in part.text for part in parts)
+
+    wait_until(said, timeout_s=20, what=f"{words!r}")

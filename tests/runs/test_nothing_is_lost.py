@@ -12,7 +12,7 @@ from lib.events import RunEnded, RunSaved
 from lib.records import RunStatus, SavedState
 from lib.storage import open_database, sessions
 from tests.conftest import build_settings
-from tests.runs.scripted import ask, build_desk, build_engine, say, use
+from tests.runs.scripted import ask, build_desk, build_engine, say, use, wait_for_words
 from tests.services.ports import wait_until
 
 
@@ -35,7 +35,7 @@ def test_an_engine_that_closes_leaves_what_was_said_as_interrupted(open_engine, 
     engine = open_engine(ask(("a", "task"), first="I ask."), a=say("Half of it.", 30.0))
     running = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
     waiting = engine.start("The next?", user_id="ada", team="desk", session_id="s1")
-    list(running.events(timeout=0.7))
+    wait_for_words(running, "Half of it.")
     since = time.monotonic()
     engine.close()
     assert time.monotonic() - since < 3
@@ -53,7 +53,7 @@ def test_an_answer_that_sqlite_refuses_is_kept_said_so_and_written_later(setting
     database = open_database(settings, busy_timeout_s=0.5)
     engine = build_engine(database, settings, build_desk(ask(("a", "task")), a=say("A little.", 1.5, "The rest.")))
     handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
-    list(handle.events(timeout=0.8))
+    wait_for_words(handle, "A little.")
     other = sqlite3.connect(settings.database_url.get_secret_value().removeprefix("sqlite:///"), isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     run = handle.wait(30)
@@ -85,7 +85,7 @@ def test_a_mariadb_that_dies_in_mid_run_loses_nothing(mariadb, tmp_path):
         database, settings, build_desk(ask(("a", "task")), delay_s=0.01, a=use("look_up", then="word " * 100))
     )
     handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
-    list(handle.events(timeout=0.6))
+    wait_for_words(handle, "word")
     mariadb.kill()
     try:
         run = handle.wait(40)
@@ -115,7 +115,7 @@ def test_a_mariadb_that_dies_in_mid_run_loses_nothing(mariadb, tmp_path):
 def test_deleting_a_session_stops_what_is_answered_in_it(open_engine, database):
     engine = open_engine(say("First.", 10.0, "Last."))
     handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
-    list(handle.events(timeout=0.4))
+    wait_for_words(handle, "First.")
     database.sessions.delete_session("s1", user_id="ada")
     assert handle.wait(20).status is RunStatus.STOPPED
     assert database.sessions.list_sessions(user_id="ada").items == ()
@@ -125,7 +125,7 @@ def test_an_answer_that_comes_after_its_session_was_deleted_does_not_bring_it_ba
     monkeypatch.setattr(sessions, "STOP_PATIENCE_S", 0.0)  # the deletion does not wait until the run has stopped
     engine = open_engine(say("First.", 1.0, "Last."))
     handle = engine.start("The question?", user_id="ada", team="desk", session_id="s1")
-    list(handle.events(timeout=0.4))
+    wait_for_words(handle, "First.")
     database.sessions.delete_session("s1", user_id="ada")
     run = handle.wait(20)
     assert run.saved is SavedState.LIVE

@@ -7,7 +7,7 @@ import time
 
 from lib.events import RunEnded, RunSaved, RunStarted, TextAdded
 from lib.records import RunStatus, SavedState
-from tests.runs.scripted import ask, say, use
+from tests.runs.scripted import ask, say, use, wait_for_words
 
 
 def test_every_watcher_sees_every_event_once_in_order_whenever_it_comes(open_sqlite_engine):
@@ -60,6 +60,7 @@ def test_a_run_goes_on_when_whoever_started_it_is_gone(open_sqlite_engine):
 def test_a_watcher_that_waits_only_so_long_gets_what_there_is(open_sqlite_engine):
     engine = open_sqlite_engine(say("First.", 30.0))
     handle = engine.start("The question?", user_id="ada", team="desk")
+    wait_for_words(handle, "First.")
     since = time.monotonic()
     seen = list(handle.events(timeout=0.5))
     assert 0.4 < time.monotonic() - since < 3
@@ -71,7 +72,7 @@ def test_a_watcher_that_waits_only_so_long_gets_what_there_is(open_sqlite_engine
 def test_the_picture_of_a_run_costs_nothing_while_nothing_happens(open_sqlite_engine):
     engine = open_sqlite_engine(say("First.", 30.0))
     handle = engine.start("The question?", user_id="ada", team="desk")
-    list(handle.events(timeout=0.5))
+    wait_for_words(handle, "First.")
     picture = handle.snapshot()
     assert picture.status is RunStatus.RUNNING
     assert picture.saved is SavedState.LIVE
