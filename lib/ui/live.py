@@ -54,7 +54,7 @@ def _draw_live_runs(chat: Chat) -> None:
     for place, handle in enumerate(handles):
         if handle is not None:
             draw_run(_begun(handle.snapshot()) if place == 0 else handle.snapshot(), drawing)
-    if page.tab.dialog_open or page.tab.session_id is None:
+    if page.tab.being_written or page.tab.session_id is None:
         return
     now_live = page.roundtable.engine.live_in_session(page.tab.session_id, user_id=page.user_id)
     if tuple(handle.run_id for handle in now_live) != run_ids:
@@ -88,7 +88,7 @@ def _draw_stop_row(words: str, run: RunRecord, tab: TabState) -> None:
 
 @errors_shown()
 def _watch_session(page: PageFrame, session_id: str, seen: tuple[object, ...]) -> None:
-    if page.tab.dialog_open:
+    if page.tab.being_written:
         return
     try:
         session = page.roundtable.store.get_session(session_id, user_id=page.user_id)

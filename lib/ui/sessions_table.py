@@ -62,8 +62,8 @@ def draw_table(page: PageFrame, where: SessionFilter) -> None:
 
 @errors_shown()
 def _watch(page: PageFrame, where: SessionFilter, order: SessionOrder, shown: Shown) -> None:
-    """Draw the page anew where the sessions it shows have changed; not under a dialog, which would lose what is typed."""
-    if page.tab.dialog_open:
+    """Draw the page anew where the sessions it shows have changed; not while that would lose what is typed."""
+    if page.tab.being_written:
         return
     try:
         changed = _read(page, where, order) != shown

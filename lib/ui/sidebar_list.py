@@ -100,7 +100,7 @@ def _draw_sessions(roundtable: Roundtable, user_id: str, tab: TabState, looking:
 @errors_shown()
 def _watch(roundtable: Roundtable, user_id: str, tab: TabState, looking: bool) -> None:
     """Draw the page anew where the list shows something else; not while that would lose what is typed."""
-    if tab.dialog_open or tab.writing_title:
+    if tab.being_written:
         return
     text = st.session_state.get("session_search") or ""
     try:

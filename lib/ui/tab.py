@@ -62,14 +62,13 @@ class TabState:
     listed_token: str | None = None
 
     @property
-    def dialog_open(self) -> bool:
-        """Whether a dialog is open: a live view must not rerun the page under it, it would lose what is typed."""
-        return self.dialog is not None
+    def being_written(self) -> bool:
+        """Whether something is typed that is lost where a watcher draws the page anew: in a dialog, or in a title.
 
-    @property
-    def writing_title(self) -> bool:
-        """Whether a title is being written in the sidebar: where rows move, its field is lost with what is typed."""
-        return self.renaming_since is not None and monotonic() - self.renaming_since < A_TITLE_TAKES_S
+        The field of a title is lost where the rows of the sidebar move.
+        """
+        writes_title = self.renaming_since is not None and monotonic() - self.renaming_since < A_TITLE_TAKES_S
+        return self.dialog is not None or writes_title
 
     def rename(self, session_id: str | None) -> None:
         """Make the row of this session a field for its title; None: make it a row again."""

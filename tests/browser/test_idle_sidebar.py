@@ -42,8 +42,8 @@ def database(app: AppServer) -> Iterator[Database]:
     opened.close()
 
 
-def visit(page: Page, app: AppServer, user_id: str, session_id: str) -> None:
-    page.goto(f"{app.url}/?session={session_id}&as={user_id}")
+def visit(page: Page, app: AppServer, user_id: str, session_id: str, path: str = "/") -> None:
+    page.goto(f"{app.url}{path}?session={session_id}&as={user_id}")
     expect(page.locator(".st-key-sidebar_foot")).to_contain_text(user_id, timeout=60_000)
     wait_until_drawn(page)
 
@@ -71,10 +71,11 @@ def test_an_idle_tab_draws_nothing_and_shows_what_another_process_changes(browse
     assert "Traceback" not in app.log_text()
 
 
-def test_the_list_waits_while_a_title_is_written_and_catches_up_then(browser_page, app, database):
-    session_id, user_id = str(uuid.uuid4()), "typist"
+@pytest.mark.parametrize("path", ["/", "/sessions"])
+def test_the_list_waits_while_a_title_is_written_and_catches_up_then(browser_page, app, database, path):
+    session_id, user_id = str(uuid.uuid4()), f"typist{path[1:]}"
     store_runs(database, session_id, 1, user_id=user_id)
-    visit(browser_page, app, user_id, session_id)
+    visit(browser_page, app, user_id, session_id, path)
     menu = browser_page.locator(f".st-key-session_menu_{session_id} button")
     menu.click()
     browser_page.get_by_text("Rename", exact=True).click()

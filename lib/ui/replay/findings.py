@@ -58,7 +58,7 @@ def draw_findings(opened: OpenedReplay) -> None:
 def watch_search(search: Search) -> None:
     """Rerun the page when the findings are known, so that the tab says how many there are. A fragment."""
     search.asked_at = time.monotonic()
-    if search.over.is_set() and not open_tab().dialog_open:  # a rerun would close it
+    if search.over.is_set() and not open_tab().being_written:
         st.rerun()
 
 
