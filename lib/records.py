@@ -237,8 +237,12 @@ class RunRecord:
     @property
     def answer(self) -> str:
         """The leader's words after its last tool call, else the last words it said."""
-        texts = [segment.text for segment in self.segments if isinstance(segment, TextSegment) and not segment.draft]
-        return texts[-1] if texts else ""
+        return self.texts[-1] if self.texts else ""
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """What it said, stretch by stretch, without the drafts that nobody saw."""
+        return tuple(part.text for part in self.segments if isinstance(part, TextSegment) and not part.draft)
 
     @property
     def total_tokens(self) -> Tokens:

@@ -25,14 +25,13 @@ def match_answers(
     if spare <= 0:
         return [*calls[: len(answers)], *[None] * -spare]
     ends = [*(call.place for call in calls[1:]), inf]
-    scores = [0.0] * (spare + 1)  # of the answers so far, with at most so many calls left out before the last of them
-    steps: list[
-        list[int]
-    ] = []  # for each answer and so many calls left out: how many were so before the answer before it
+    # The best score of the answers so far, for each number of calls left out before the last of them; `steps` keeps for
+    # each answer, and each such number, how many were left out before the answer before it.
+    scores = [0.0] * (spare + 1)
+    steps: list[list[int]] = []
     made = sorted(place for places in began.values() for place in places)
     for number, answer in enumerate(answers):
-        before, row = 0, []
-        step = []
+        before, row, step = 0, [], []
         for skipped in range(spare + 1):
             before = skipped if scores[skipped] > scores[before] else before
             place = number + skipped

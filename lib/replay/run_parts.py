@@ -6,10 +6,11 @@ Words and calls stand in the order of the stored messages; the events tell where
 from __future__ import annotations
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from math import inf
+from typing import Any
 
 from lib.events import (
     DelegationStarted,
@@ -153,6 +154,13 @@ def list_parts(run: RunRecord, events: RunEvents) -> Iterator[Part]:
         if member_run.run_id not in linked
     ]
     yield from _merge(told, deque(sorted(between, key=lambda placed: placed[0])))
+
+
+def list_step_results(run: RunRecord) -> list[Any]:
+    """Return the stored results of a workflow's steps, in order; none for another run."""
+    data: Any = run.raw.get("run_data", run.raw)
+    results = data.get("step_results") if isinstance(data, Mapping) else None
+    return results if isinstance(results, list) else []
 
 
 def own_answers(run: RunRecord) -> list[MessageRecord]:

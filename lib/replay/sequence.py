@@ -16,7 +16,7 @@ from typing import Any
 
 from lib.events import DelegationEnded, DelegationStarted, RunEnded, RunEvent, RunStarted, ToolEnded, ToolStarted
 from lib.records import DelegationSegment, RunRecord, RunStatus, TextSegment, ToolSegment
-from lib.replay.run_parts import own_answers
+from lib.replay.run_parts import list_step_results, own_answers
 
 CallSegment = ToolSegment | DelegationSegment
 
@@ -99,7 +99,7 @@ class SequenceDiagram:
         linked = {part.run.run_id for part in run.segments if isinstance(part, DelegationSegment) and part.run}
         others = {member.run_id: member for member in run.member_runs if member.run_id not in linked}
         if any(None in self._order.of_run(other) for other in others.values()):
-            lines += self._write_results(_step_results(run), others, own)
+            lines += self._write_results(list_step_results(run), others, own)
         strands = [_Strand(self._write_run(other, own, self._order.of_run(other))) for other in others.values()]
         return _beside([_Strand(lines), *strands])
 
@@ -144,13 +144,6 @@ class SequenceDiagram:
             at_once = step.get("step_type") == "Parallel"
             lines += _beside(inside) if at_once else [line for strand in inside for line in strand.lines]
         return lines
-
-
-def _step_results(run: RunRecord) -> list[Any]:
-    """Return the stored results of a workflow's steps, in order; none for another run."""
-    data: Any = run.raw.get("run_data", run.raw)
-    results = data.get("step_results") if isinstance(data, Mapping) else None
-    return results if isinstance(results, list) else []
 
 
 def _brief(arguments: Mapping[str, Any]) -> str:

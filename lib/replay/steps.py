@@ -19,7 +19,7 @@ from lib.records import (
     ToolSegment,
 )
 from lib.replay.model_calls import ModelCall
-from lib.replay.run_parts import Mark, Part, Request, RunEvents, list_parts
+from lib.replay.run_parts import Mark, Part, Request, RunEvents, list_parts, list_step_results
 
 
 class StepKind(StrEnum):
@@ -184,9 +184,7 @@ def _mark_step(run: RunRecord, depth: int, mark: Mark) -> Step:
 
 def _result_steps(run: RunRecord, depth: int) -> Iterator[Step]:
     """Yield the results of a workflow's steps, of which no event was stored; those side by side stand in one list."""
-    data: Any = run.raw.get("run_data", run.raw)
-    results = data.get("step_results") if isinstance(data, Mapping) else None
-    for result in results if isinstance(results, list) else ():
+    for result in list_step_results(run):
         raw = result if isinstance(result, Mapping) else {"results": result}
         name = raw.get("step_name")
         yield _step(run, StepKind.EVENT, depth, text=f"Step result {name}" if name else "Step result", raw=raw)

@@ -2,8 +2,9 @@
 
 A result counts as used where one of its facts, or most of its words, stands in what the leader said or asked later; its
 names, codes and words alone do not count where the leader states another amount or time than it does. It counts as not
-used where such a contradiction is certain (`lib.replay.contradictions`), else only where nothing speaks for it: it states at least two facts of its own; none of them, and none of
-its longer words, stands there in any form; and the leader states facts itself, none of which can come from that result.
+used where such a contradiction is certain (`lib.replay.contradictions`), else only where nothing speaks for it: it states
+at least two facts of its own; none of them, and none of its longer words, stands there in any form; and the leader states
+facts itself, none of which can come from that result.
 An amount that nothing else gave may have been worked out from it (a sum, another unit, an "about"), so it leaves the
 matter open. Open are also other languages, other scripts, scripts that do not part words, and very long texts.
 """
@@ -67,7 +68,7 @@ def find_own_facts(run: RunRecord, part: DelegationSegment) -> list[Fact]:
 def _result_of(part: DelegationSegment) -> str:
     """Return what came of a delegation; of a task given by its id what the member said, without Agno's note on that id."""
     if part.run is not None and part.call.arguments.keys() & {"task_id", "task_ids"}:
-        return "".join(said.text for said in part.run.segments if isinstance(said, TextSegment))
+        return "".join(part.run.texts)
     return part.call.result or ""
 
 
@@ -181,7 +182,7 @@ def _is_text(segment: Segment) -> bool:
 
 def _words_of(segment: Segment) -> str:
     if isinstance(segment, TextSegment):
-        return segment.text
+        return "" if segment.draft else segment.text
     return " ".join(map(str, segment.call.arguments.values()))
 
 

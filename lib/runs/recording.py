@@ -33,10 +33,10 @@ from lib.runs.members import MemberNotes
 from lib.runs.reasons import Reason, to_reason
 from lib.runs.refused_calls import RefusedCalls
 from lib.runs.run_log import RunLog
-from lib.storage.delegating import DELEGATION_TOOLS, to_tasks
+from lib.storage.delegating import DELEGATION_TOOLS, to_task, to_tasks
 from lib.storage.event_values import to_text
 from lib.storage.reading import INTERRUPTED
-from lib.storage.reading.calls import is_delegation, member_of, task_of
+from lib.storage.reading.calls import is_delegation, member_of
 from lib.storage.translation import EventTranslator
 
 _EARLY_ENDINGS = ("RunError", "RunCancelled", "RunPaused")
@@ -156,11 +156,8 @@ class RunRecording:
         base: dict[str, Any] = {"run_id": run.run_id, "parent_run_id": run.parent_run_id, "at": at}
         delegation = is_delegation(call)
         if not begun and delegation:
-            self.publish(
-                DelegationStarted(
-                    **base, call=call, member_id=member_of(call), task=task_of(call, self._translator.tasks)
-                )
-            )
+            task = to_task(call, self._translator.tasks)
+            self.publish(DelegationStarted(**base, call=call, member_id=member_of(call), task=task))
         elif not begun:
             self.publish(ToolStarted(**base, call=call))
         if call.result is not None:

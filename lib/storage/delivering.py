@@ -37,7 +37,7 @@ class SafeWriter:
             if self.outbox.pending_for(session_id=write.session_id):
                 raise self._keep(write, "earlier writes of the session still wait")
         try:
-            return self.connector.write_raw(lambda connection: apply_write(connection, write))
+            return self.connector.write_raw(lambda connection: _apply(connection, write))
         except DATABASE_ERRORS as error:
             fault = to_fault(error)
             if fault.kind is not FaultKind.REFUSED:
@@ -82,7 +82,7 @@ def build_deliver(connector: Connector) -> Deliver:
     def attempt(write: SessionWrite | RunWrite) -> tuple[Delivery, bool]:
         """Return what became of it, and whether the connection broke over it."""
         try:
-            connector.write_raw(lambda connection: apply_write(connection, write), patience_s=1.0)
+            connector.write_raw(lambda connection: _apply(connection, write), patience_s=1.0)
         except DATABASE_ERRORS as error:
             kind = to_fault(error).kind
             return Delivery.REFUSED if kind is FaultKind.REFUSED else Delivery.LATER, kind is FaultKind.UNREACHABLE
@@ -134,7 +134,7 @@ def _to_write(kept: KeptWrite) -> SessionWrite | RunWrite:
     )
 
 
-def apply_write(connection: Connection, write: SessionWrite | RunWrite) -> Written:
+def _apply(connection: Connection, write: SessionWrite | RunWrite) -> Written:
     """Write within a transaction, and what is derived from it."""
     if isinstance(write, SessionWrite):
         written = write_session(connection, write)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -56,9 +56,9 @@ def to_text(value: Any) -> str:
             return json.dumps(value, ensure_ascii=False, default=str)
 
 
-def tells_of_tools(content: str) -> bool:
-    """Whether Agno filled a content that nobody said with what streamed of tools and members."""
-    return TOOL_REPORT.search(content) is not None
+def tells_of_tools(content: str, called: Collection[str] | None = None) -> bool:
+    """Whether Agno filled a content that nobody said with what streamed of tools (`called`, if known) and members."""
+    return any(called is None or report[1] in called for report in TOOL_REPORT.finditer(content))
 
 
 def to_model_name(provider: Any, model_id: Any) -> str | None:

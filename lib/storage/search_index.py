@@ -18,7 +18,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, func, insert, or_, select, text, true
 
-from lib.records import LAB_SESSION_PREFIX, Page, Reader, SearchHit, SessionFilter, TextSegment
+from lib.records import LAB_SESSION_PREFIX, Page, Reader, SearchHit, SessionFilter
 from lib.storage import session_lists
 from lib.storage.connector import Connector
 from lib.storage.cursors import check_limit
@@ -85,7 +85,7 @@ class SearchIndex:
     def _remember(self, connection: Connection, row: Mapping[Any, Any]) -> None:
         owner = row["owner"] or ""  # nobody's: found by those who may read everybody's
         record = to_run_record({**row})
-        answer = "\n".join(segment.text for segment in record.segments if isinstance(segment, TextSegment))
+        answer = "\n".join(record.texts)
         question, answer = (text_of_run[:MAX_TEXT_LENGTH] for text_of_run in (record.question, answer))
         words = " ".join([to_user_word(owner), *to_words(question), *to_words(answer)])
         on_mysql = self._connector.dialect == "mysql"

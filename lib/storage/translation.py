@@ -77,6 +77,7 @@ class EventTranslator:
     _ended_calls: set[_Call] = field(default_factory=set)
     _started_runs: set[str] = field(default_factory=set)
     _ended_runs: set[str] = field(default_factory=set)
+    _called: set[str] = field(default_factory=set)  # names of the tools that were called
     _pauses: Pauses = field(default_factory=Pauses)
 
     def translate(self, event: Any) -> Iterator[RunEvent]:
@@ -189,8 +190,8 @@ class EventTranslator:
             case "RunCompleted":
                 tokens = to_tokens(get_field(event, "metrics"))
                 content = to_text(get_field(event, "content")) or None
-                if content and tells_of_tools(content):
-                    content = None  # words of its own are told already
+                if content and tells_of_tools(content, self._called):
+                    content = None  # a leader that says nothing gets what streamed of its tools and members
                 yield RunEnded(**base, status=RunStatus.COMPLETED, tokens=tokens, content=content)
             case "RunError":
                 said = to_text(get_field(event, "content"))
@@ -234,6 +235,7 @@ class EventTranslator:
 
     def _tool_started(self, event: Any, base: dict[str, Any]) -> Iterator[RunEvent]:
         call = to_tool_call(get_field(event, "tool"), started_at=base["at"])
+        self._called.add(call.tool_name)
         self._open[base["run_id"], call.tool_call_id] += 1
         self._pauses.reported(base["run_id"], call.tool_call_id)
         if call.tool_name == DELEGATE_TO_ALL:

@@ -283,12 +283,17 @@ def test_a_comparison_with_what_is_not_there_says_so(roundtable):
 
 def test_a_comparison_whose_address_names_no_run_of_the_session_or_the_session_itself_says_so(roundtable):
     one, runs_of_one = ask(roundtable, BOTH, "Remember: the secret word is bird", "What is the secret word?")
+    other, _ = ask(roundtable, BOTH)
     page = replay(one, run=runs_of_one[2], view="compare", with_run="gone")
     assert "The run gone of the address is none of this session" in words(page)
-    ask(roundtable, BOTH)
+    page.selectbox(key="compare_session_True").set_value(other).run()
+    assert "of the address" not in words(page), "it was said of the first"
     page = replay(one, run=runs_of_one[2], view="compare", **{"with": one})
     assert "names the session on screen itself" in words(page)
     assert not page.table
+    page.selectbox(key="compare_session_False").set_value(other).run()
+    assert "itself" not in words(page)
+    assert page.table
 
 
 def test_filters_and_choices_are_still_set_when_one_comes_back_to_a_view(roundtable):

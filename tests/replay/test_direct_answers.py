@@ -42,3 +42,12 @@ def test_what_agno_reports_of_tools_is_no_answer_of_a_leader_that_says_nothing(a
     assert "completed in" in run.raw["run_data"]["content"], "Agno fills it"
     assert run.answer == ""
     assert seen_in(run) == seen_in(watch(agno.events, run))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_member_may_say_what_reads_like_a_report(agno, stream):
+    said = "run_tests() completed in 3.2s."
+    team = agno.build_team(("I ask.", [ask("m", "w")]), members=[agno.build_member(said)], respond_directly=True)
+    agno.run(team, stream=stream)
+    (run,) = agno.replay().runs
+    assert run.answer.strip() == said

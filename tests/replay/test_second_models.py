@@ -39,6 +39,7 @@ def test_what_an_output_model_wrote_is_the_answer_and_the_draft_is_a_step_before
     drafted = [step.text.strip() for step in replay.steps(run) if step.draft and step.text]
     assert drafted == drafts
     assert sum(exported.get("draft", False) for exported in export_steps(replay.steps(run))) == len(drafts)
+    assert not set(run.texts) & {part.text for part in run.segments if isinstance(part, TextSegment) and part.draft}
     if stream:
         assert steps.index("TeamOutputModelResponseStarted") < steps.index(f"text {final}")
         seen = [part for part in watch(agno.events, run).segments if isinstance(part, TextSegment)]

@@ -223,20 +223,20 @@ def test_a_run_that_plain_agno_deletes_counts_no_longer(database, database_url):
 def test_the_question_of_a_first_run_that_plain_agno_deletes_is_forgotten(database, database_url):
     session_id = new_id()
     stored = []
-    for question in ("my salary is 4711", "a second question"):
+    for question in ("my salary is quokkas", "a second question"):
         stored.append(stage(database, session_id, question=question))
         run = finished_run(session_id, run_id=stored[-1], question=question)
         database.adapter.upsert_run(run, session_id=session_id, user_id="ann")
         database.queue.leave(stored[-1])
     follow(database)
-    assert listed(database, text="4711") == [session_id]
+    assert listed(database, text="quokkas") == [session_id]
     open_plain_db(database_url).delete_run(stored[0])
     follow(database)
     summary = database.sessions.get_session(session_id, user_id="ann")
     assert (summary.title, summary.first_question) == ("a second question", "a second question")
-    assert listed(database, text="4711") == [] and listed(database, text="second") == [session_id]
+    assert listed(database, text="quokkas") == [] and listed(database, text="second") == [session_id]
     row = database.sessions.get_session_row(session_id, user_id="ann")
-    assert "4711" not in json.dumps(row["session_data"])
+    assert "quokkas" not in json.dumps(row["session_data"])
 
 
 # -- what it costs -----------------------------------------------------------------------------------------------------

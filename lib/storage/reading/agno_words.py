@@ -77,6 +77,6 @@ def _words_of_members(segments: Sequence[Segment]) -> Iterator[str]:
     for segment in segments:
         if isinstance(segment, DelegationSegment) and segment.run is not None:
             for run in segment.run.walk():
-                text = "".join(part.text for part in run.segments if isinstance(part, TextSegment))
+                text = "".join(run.texts)
                 if text.strip():
                     yield text

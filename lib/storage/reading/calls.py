@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lib.records import MessageRecord, ToolCallRecord, ToolRequest
-from lib.storage.delegating import BROADCAST_TOOLS, DELEGATION_TOOLS, TeamTask, to_task
+from lib.storage.delegating import BROADCAST_TOOLS, DELEGATION_TOOLS
 from lib.storage.event_values import asks_nobody
 from lib.storage.reading.loose import is_exact, parse_json, to_mapping, to_optional_text, to_text, to_time
 
@@ -71,11 +71,6 @@ def to_arguments(stored: Any) -> Mapping[str, Any]:
 def member_of(call: ToolCallRecord) -> str:
     """Return the id of the member a delegation names."""
     return to_text(call.arguments.get("member_id"))
-
-
-def task_of(call: ToolCallRecord, tasks: Mapping[str, TeamTask]) -> str:
-    """Return the task a delegation gives, as the leader worded it; `tasks` are those it has written down, by id."""
-    return to_text(to_task(call, tasks))
 
 
 def expected_output_of(call: ToolCallRecord) -> str | None:

@@ -25,11 +25,11 @@ def with_direct_answers(stored: StoredRun, record: RunRecord, segments: tuple[Se
         segments = segments[:-1]  # the content itself, which no message holds
     said = "".join(squashed(segment.text) for segment in segments if isinstance(segment, TextSegment))
     rest = _behind(content, said)
-    if not rest.strip() or tells_of_tools(rest):
+    if not rest.strip():
         return segments
     answers = [_words_of(segment) for segment in segments]
     if squashed("".join(answers)) != squashed(rest):
-        return (*segments, TextSegment(text=rest))
+        return segments if tells_of_tools(rest) else (*segments, TextSegment(text=rest))
     return tuple(
         part
         for segment, answer in zip(segments, answers, strict=True)
@@ -53,4 +53,4 @@ def _words_of(segment: Segment) -> str:
     """Return all that the member said of a delegation that succeeded."""
     if not isinstance(segment, DelegationSegment) or segment.run is None or segment.call.given_up:
         return ""
-    return "".join(part.text for part in segment.run.segments if isinstance(part, TextSegment))
+    return "".join(segment.run.texts)

@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from lib.records import DelegationSegment, RunRecord, Segment, ToolSegment
-from lib.storage.delegating import BROADCAST_TOOLS, untold_task
-from lib.storage.reading.calls import task_of
+from lib.storage.delegating import BROADCAST_TOOLS, to_task, untold_task
 
 Sign = Callable[[DelegationSegment, RunRecord], bool]
 
@@ -39,7 +38,7 @@ def _linked(segment: Segment, run: RunRecord | None, free: list[RunRecord]) -> l
     if isinstance(segment, DelegationSegment):
         return [_with_run(segment, run)]
     if isinstance(segment, ToolSegment) and segment.call.tool_name in BROADCAST_TOOLS and free:
-        task = task_of(segment.call, {})
+        task = to_task(segment.call, {})
         asked = [run for run in free if run.question == task] or list(free)
         free[:] = [run for run in free if run not in asked]
         return [

@@ -17,9 +17,9 @@ from lib.records import (
     ToolRequest,
     ToolSegment,
 )
-from lib.storage.delegating import TeamTask, list_tasks_given, to_tasks
+from lib.storage.delegating import TeamTask, list_tasks_given, to_task, to_tasks
 from lib.storage.event_values import tells_of_tools
-from lib.storage.reading.calls import is_delegation, member_of, task_of, to_tool_call, to_unmade_call
+from lib.storage.reading.calls import is_delegation, member_of, to_tool_call, to_unmade_call
 from lib.storage.reading.loose import to_list, to_mapping, to_text
 from lib.storage.reading.stored import StoredRun
 
@@ -49,7 +49,7 @@ def build_segments(
     answers = [list(_words_and_calls(message, calls, number)) for number, message in enumerate(own)]
     restated = {message.message_id for message in own if message.unasked}
     left = calls.left()
-    given_up = _find_given_up(left, record, own, told)
+    given_up = _mark_given_up(left, record, own, told)
     before: dict[int | None, list[Segment]] = defaultdict(list)
     for call in left:
         before[call.answer if own else None].append(call.segment)
@@ -78,7 +78,7 @@ def build_segments(
     return tuple(_joined(segments, apart=restated)), note
 
 
-def _find_given_up(
+def _mark_given_up(
     left: Iterable[_Known], record: RunRecord, answers: Iterable[MessageRecord], told: RunRecord | None
 ) -> bool:
     """Mark the calls of an attempt that failed, of which no event tells; whether there are any.
@@ -213,7 +213,7 @@ class _Calls:
 def to_segments(call: ToolCallRecord, tasks: Mapping[str, TeamTask]) -> list[CallSegment]:
     """Return a call as a delegation where it names a member, one a task where it names several, else as a tool call."""
     if is_delegation(call):
-        return [DelegationSegment(call=call, member_id=member_of(call), task=task_of(call, tasks))]
+        return [DelegationSegment(call=call, member_id=member_of(call), task=to_task(call, tasks))]
     given = list_tasks_given(call, tasks)
     parts = [DelegationSegment(call=call, member_id=task.member_id, task=task.words) for task in given]
     return [*parts] if parts else [ToolSegment(call=call)]

@@ -66,11 +66,25 @@ def draw_comparison(opened: OpenedReplay) -> None:
         other = _open_other(opened, _choose_session(opened, with_own=not sessions))
         if other is not None and not sessions:
             other = _choose_run(opened, other)
+    _say_what_is_not_there(opened, other)
     opened.place.write_other(_to_address(opened, other, sessions=sessions))
     if other is not None and sessions:
         _draw_sessions(opened, other)
     elif other is not None:
         _draw_runs(opened, other)
+
+
+def _say_what_is_not_there(opened: OpenedReplay, other: OpenedReplay | None) -> None:
+    """Say where the address names nothing that the run or the session on screen can be compared with."""
+    linked, own = opened.place.other, opened.summary.session_id
+    if other is None:
+        if linked == Other(own):
+            st.caption("The address names the session on screen itself. Choose another one.")
+        return
+    meant = opened.place.is_linked(opened.head.run_id) and other.summary.session_id == (linked.session_id or own)
+    if meant and linked.run_id and linked.run_id not in [head.run_id for head in other.heads]:
+        run = plain_label(linked.run_id, 60)
+        st.caption(f":material/info: The run {run} of the address is none of this session's questions.")
 
 
 def _to_address(opened: OpenedReplay, other: OpenedReplay | None, *, sessions: bool) -> Other:
@@ -88,9 +102,6 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
     linked = opened.place.other.session_id
     if linked is not None and linked != own:
         names.setdefault(linked, linked)
-    itself = linked == own and not with_own
-    if itself:
-        st.caption("The address names the session on screen itself. Choose another one.")
     names = unlike({own: "this session", **names} if with_own else names)
     if not names:
         st.caption("There is no other session to compare with.")
@@ -98,7 +109,7 @@ def _choose_session(opened: OpenedReplay, *, with_own: bool = False) -> str | No
     return st.selectbox(
         "With session" if not with_own else "With a run of",
         list(names),
-        index=None if itself else list(names).index(linked) if linked in names else 0,
+        index=list(names).index(linked) if linked in names else None if linked else 0,
         key=f"compare_session_{with_own}",
         format_func=lambda session_id: names.get(session_id, session_id),
         accept_new_options=True,
@@ -128,14 +139,9 @@ def _open_other(opened: OpenedReplay, session_id: str | None) -> OpenedReplay | 
 def _choose_run(opened: OpenedReplay, other: OpenedReplay) -> OpenedReplay:
     """Return the other side at the run that is chosen; to begin with the one in the address, else the run before."""
     place, run_ids = opened.place, [head.run_id for head in other.heads]
-    linked = place.other.run_id if place.other_of in (None, opened.head.run_id) else None
     first = opened.position - 1 if other.overview is opened.overview and opened.position else other.position
-    if linked in run_ids:
-        first = run_ids.index(linked)
-    elif linked is not None:
-        st.caption(
-            f":material/info: The run {plain_label(linked, 60)} of the address is none of this session's questions."
-        )
+    if place.other.run_id in run_ids and place.is_linked(opened.head.run_id):
+        first = run_ids.index(place.other.run_id)
     number = st.number_input(
         "Run",
         min_value=1,

@@ -72,6 +72,10 @@ class Place:
         if self.view is not View.COMPARE:
             self.write_other(Other())
 
+    def is_linked(self, run_id: str) -> bool:
+        """Whether this is the run that was on screen when the address was opened."""
+        return self.other_of in (None, run_id)
+
     @staticmethod
     def write_other(other: Other) -> None:
         """Put into the address what is compared."""
@@ -99,6 +103,8 @@ def open_place() -> Place:
 def read_place() -> Place:
     """Take over view and step from the address. An address without them (another page was chosen) keeps the tab's."""
     tab, place = open_tab(), open_place()
+    if place.session_id not in (None, tab.session_id):
+        place.other = Other()  # it was to be compared with another session
     if (place.session_id, place.run_id) != (tab.session_id, tab.run_id):
         place.session_id, place.run_id, place.step = tab.session_id, tab.run_id, None
     named = st.query_params.get("view")
