@@ -197,6 +197,15 @@ def test_what_hovering_tells_is_reached_by_the_keyboard(page, app, stored):
     expect(page.locator("[class*='st-key-step_here_']")).to_contain_text("get_price")
 
 
+def test_a_raw_row_is_downloaded_whole(page, app, stored):
+    open_replay(page, app, stored.session_id, run=stored.run_ids[1], view="raw")
+    with page.expect_download() as download:
+        page.locator(".st-key-raw_download button").click()
+    row = json.loads(download.value.path().read_text())
+    assert row["run_id"] == stored.run_ids[1]
+    assert row["run_data"]["messages"][0]["role"] == "system"
+
+
 def test_switching_views_keeps_the_place_and_the_address_says_it(page, app, stored):
     open_replay(page, app, stored.session_id, run=stored.run_ids[1], view="steps", step="5")
     tab(page, "Context")

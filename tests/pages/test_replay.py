@@ -443,6 +443,45 @@ def test_play_back_shows_the_run_as_it_came_about(roundtable):
     assert "cloudy" in words(page)
 
 
+def test_play_back_goes_on_as_fast_as_is_chosen(roundtable):
+    session_id, run_ids = ask(roundtable, "[slow 2s] What is the weather in Paris?")
+    page = replay(session_id, run=run_ids[0])
+    page.toggle(key=f"play_back_{run_ids[0]}").set_value(True).run()
+    came: dict[float, float] = {}
+    for speed in (0.5, 2.0):
+        page.session_state[f"playback_at_{run_ids[0]}"] = 0.0
+        page.session_state[f"playback_playing_{run_ids[0]}"] = True
+        page.session_state[f"playback_speed_{run_ids[0]}"] = speed
+        page.run()
+        came[speed] = float(str(page.slider[0].value))
+    assert came[2.0] == pytest.approx(4 * came[0.5], abs=0.02)
+    assert came[0.5] > 0
+
+
+def test_a_long_text_is_cut_until_all_of_it_is_asked_for(roundtable):
+    session_id, run_ids = ask(roundtable, "[long 400] Tell me")
+    page = replay(session_id, run=run_ids[0], view="steps")
+    (more,) = (button for button in page.button if button.label.startswith("Show all"))
+    before = max(len(block.value) for block in page.code)
+    more.click().run()
+    assert max(len(block.value) for block in page.code) > 2 * before
+    assert any(button.label == "Show less" for button in page.button)
+
+
+def test_what_changed_in_the_system_prompt_since_the_run_before_is_marked(roundtable):
+    session_id, run_ids = ask(roundtable, "hello", "hello again")
+    stored = roundtable.store.get_run(run_ids[1], user_id="analyst").raw["run_data"]
+    prompt = next(message for message in stored["messages"] if message["role"] == "system")
+    prompt["content"] += "\nAnswer in rhymes."
+    change_run(roundtable, run_ids[1], run_data=json.dumps(stored))
+    page = replay(session_id, run=run_ids[1], view="context")
+    page.session_state["context_prompt"] = True
+    page.run()
+    assert "1 line changed since run 1" in "".join(expander.label for expander in page.expander)
+    (drawn,) = (block for block in page.code if block.language == "diff")
+    assert [line for line in drawn.value.splitlines() if not line.startswith("  ")] == ["+ Answer in rhymes."]
+
+
 def test_no_session_in_the_address_offers_the_latest_ones(roundtable):
     session_id, _ = ask(roundtable, "hello")
     page = AppTest.from_file(str(ROOT / "app.py"), default_timeout=30)

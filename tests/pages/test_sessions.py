@@ -64,6 +64,19 @@ def words(app: AppTest) -> str:
     return "\n".join(part.value for part in parts).replace("\\", "")
 
 
+def test_older_sessions_come_below_when_they_are_asked_for(app, roundtable):
+    for number in range(20):
+        made = roundtable.store.create_session(user_id="analyst", component_id="market-desk")
+        roundtable.store.rename_session(made.session_id, f"Session {number}", user_id="analyst")
+    app.run()
+    assert len(rows(app)) == 15
+    newest = rows(app)
+    app.button(key="more_sessions").click().run()
+    assert len(rows(app)) == 20
+    assert rows(app)[:15] == newest
+    assert not any(button.key == "more_sessions" for button in app.sidebar.button)
+
+
 def test_a_row_is_renamed_in_place_and_a_title_by_hand_stays(app, roundtable):
     session_id = add(roundtable, "What is the weather in Paris?")
     app.run()
